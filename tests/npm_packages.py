@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -32,9 +32,19 @@ async def run(*command: str, **environment: str) -> tuple[int, str, str]:
 async def npm_install(directory: Path, manifest: str, *arguments: str) -> None:
     """Install what a `package.json` and the command line ask for; the test is over when npm cannot."""
     (directory / "package.json").write_text(manifest)
-    code, _, err = await run("npm", "install", "--prefix", str(directory), "--no-audit", "--no-fund", *arguments)
-    if code:
-        give_up(f"npm could not install {' '.join(arguments) or manifest}: {err[-500:]}")
+    await npm("install", "--prefix", str(directory), "--no-audit", "--no-fund", *arguments)
+
+
+async def npm(*arguments: str) -> str:
+    """Run npm, again if the registry does not answer, and return its output; the test is over when it cannot."""
+    need_npm()
+    for pause in (1.0, 5.0, None):
+        code, out, err = await run("npm", *arguments)
+        if code == 0:
+            return out
+        if pause is not None:
+            await asyncio.sleep(pause)
+    return give_up(f"npm {' '.join(arguments)}: {err[-500:]}")
 
 
 async def installed(cache: Path, install: Callable[[Path], Awaitable[None]]) -> Path:
@@ -65,7 +75,7 @@ def need_npm() -> None:
         give_up("node and npm are not installed")
 
 
-def give_up(reason: str) -> None:
+def give_up(reason: str) -> NoReturn:
     """Skip, or fail where everything must be there."""
     if os.environ.get("ETHORA_REQUIRE_SERVICES") == "1":
         pytest.fail(reason)

@@ -14,7 +14,7 @@ from ethora_async.capabilities import StreamsEvents
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-SOON = 30.0
+SOON = 120.0
 
 
 @pytest.fixture(params=sorted(PLACES))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from ethora_async.platforms.ethora.realtime.connection import Realtime
 
-SOON = 30.0
+SOON = 120.0
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ async def place() -> AsyncIterator[OnRocketChat]:
 
 
 async def typing(stream: Realtime) -> Typing:
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(120.0):
         async for event in stream:
             if isinstance(event, Typing):
                 return event

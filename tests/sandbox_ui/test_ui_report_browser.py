@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+PATIENCE = 300.0
 FIRST = ("Ada", "Robert", "Eve", "Chinedu", "Mei", "Zoë", "Łukasz", "Priya")
 LAST = ("Byron", "Keller", "Moreau", "Okafor", "Lin", "Ångström", "Nowak", "Raman")
 USERS, CHATS = 1500, 40

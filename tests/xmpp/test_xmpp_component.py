@@ -17,7 +17,7 @@ import attrs
 import pytest
 from aiohttp import web
 from chromium_browser import Page, binary, browser
-from npm_packages import CACHE, give_up, installed, need_npm, npm_install, run
+from npm_packages import CACHE, installed, need_npm, npm, npm_install, run
 
 from ethora_async import EthoraClient
 from ethora_async.sandbox import Certificate, EthoraSandbox
@@ -46,11 +46,7 @@ async def install(directory: Path) -> None:
     """Put the component and what it takes to show it into a folder, and make one script of them."""
     await npm_install(directory, '{"private": true}', "react@18", "react-dom@18", "esbuild@0.28")
     # Its dist imports nothing but react. What it says that it depends on is 360 MB, npm itself among it.
-    code, name, err = await run(
-        "npm", "pack", "--silent", "--pack-destination", str(directory), f"{COMPONENT}@{VERSION}"
-    )
-    if code:
-        give_up(f"npm has no {COMPONENT}: {err[-500:]}")
+    name = await npm("pack", "--silent", "--pack-destination", str(directory), f"{COMPONENT}@{VERSION}")
     home = directory / "node_modules" / COMPONENT
     with tarfile.open(directory / name.strip()) as archive:
         archive.extractall(directory, filter="data")

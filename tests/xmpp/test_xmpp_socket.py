@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from xmpp_helpers import APP, CLOSE, OPEN, SECRET, Client, World, presence, room
+from xmpp_helpers import APP, CLOSE, FOREVER, OPEN, SECRET, Client, World, presence, room
 
 from ethora_async.sandbox.ethora.xmpp import socket as sockets
 from ethora_async.sandbox.ethora.xmpp.elements import MAX_BYTES
@@ -180,7 +180,7 @@ async def test_bad_frames_end_one_connection_and_nobody_notices(
         if told is not None:
             await eve.until(told)
             assert await eve.until("<close") == CLOSE
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(FOREVER):
             while (await eve.socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass
         assert eve.socket.close_code in (1000, 1006, 1007, 1009)
@@ -203,7 +203,7 @@ async def test_who_does_not_read_is_disconnected_and_the_others_go_on(
         assert paused.transport is not None
         paused.transport.pause_reading()
         hub = world.sandbox.realtime.hub
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(FOREVER):
             while hub.sessions_of(world.users["bob"]):
                 await ada.send(said(world, "x" * 200_000))
                 await ada.until("<body>x")
@@ -241,7 +241,7 @@ async def test_who_reads_nothing_of_what_they_asked_for_does_not_stay(
         transport.pause_reading()
         (connection,) = [one for one in world.sandbox.realtime.connections if one._stream.session in _sessions(world)]
         asked = f'<iq type="set" to="{room(world.room)}" id="h"><query xmlns="urn:xmpp:mam:2"/></iq>'
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(FOREVER):
             while connection._room.is_set():  # the sockets' own buffers take some megabytes
                 await bob.send(asked)
                 await asyncio.sleep(0)
@@ -278,7 +278,7 @@ async def test_a_server_that_stops_says_so(http: aiohttp.ClientSession, world: W
 async def test_cut_lines_leave_nothing_behind(http: aiohttp.ClientSession, world: World) -> None:
     clients = [await joined(http, world, name) for name in ("ada", "bob")]
     world.sandbox.realtime.drop()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(FOREVER):
         while world.sandbox.realtime.connections:  # noqa: ASYNC110  it happens in the server
             await asyncio.sleep(0)
     assert world.sandbox.realtime.hub.sessions == []

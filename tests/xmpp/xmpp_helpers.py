@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 APP = "app123"
 SECRET = "an app secret for tests"
 HOST = "localhost"
-FOREVER = 30.0
+FOREVER = 120.0
 
 OPEN = f'<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to="{HOST}" version="1.0"/>'
 CLOSE = '<close xmlns="urn:ietf:params:xml:ns:xmpp-framing"/>'
