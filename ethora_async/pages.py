@@ -51,22 +51,48 @@ class Pages(Generic[T]):
     (docs/platforms/ethora.md#listing-users). So the list ends with an empty page or at ``offset ≥ total``, never with a
     short page; repeats are left out; and five pages in a row without a new item also end the list. Memory use does not
     grow with the number of items.
+
+    Args:
+        fetch: Reads one page.
+        key: Returns what makes an item the same as another.
+        limit: Items in a page, 1 to `largest`.
+        offset: Where to start.
+        largest: The largest page that the platform gives.
+        numbered: Whether the platform counts pages, not items: then `offset` must be a multiple of `limit`.
     """
 
-    def __init__(self, fetch: Fetch[T], key: Callable[[T], str], *, limit: int, offset: int, largest: int) -> None:
+    def __init__(
+        self,
+        fetch: Fetch[T],
+        key: Callable[[T], str],
+        *,
+        limit: int,
+        offset: int,
+        largest: int,
+        numbered: bool = False,
+    ) -> None:
+        given: dict[str, object] = {"limit": limit, "offset": offset}
+        for name, value in given.items():
+            if not isinstance(value, int) or isinstance(value, bool):
+                msg = f"{name} must be a whole number, not {type(value).__name__}"
+                raise InvalidInputError(msg, field=name)
         if not 1 <= limit <= largest:
             msg = f"limit must be from 1 to {largest}, not {limit}"
             raise InvalidInputError(msg, field="limit")
         if offset < 0:
             msg = f"offset must not be negative, not {offset}"
             raise InvalidInputError(msg, field="offset")
+        if numbered and offset % limit:
+            msg = f"offset must be a multiple of limit ({limit}), not {offset}: the platform counts pages, not items"
+            raise InvalidInputError(msg, field="offset")
+        self._numbered = numbered
         self._fetch = fetch
         self._key = key
         self._limit = limit
         self._offset = offset
 
     def __await__(self) -> Generator[None, None, Page[T]]:
-        return self._page(self._offset).__await__()
+        return self._page(self._offset, full=not self._offset).__await__()
 
     async def __aiter__(self) -> AsyncIterator[T]:
         # Leaving the loop closes this generator, and with it, at once, the index of seen items.
@@ -78,19 +104,25 @@ class Pages(Generic[T]):
     async def by_page(self) -> AsyncGenerator[Page[T]]:
         """Yield every page without repeats; a page may be empty because of that."""
         offset: int | None = self._offset
-        fruitless = 0
+        fruitless, full = 0, not self._offset
         async with Distinct() as seen:
             while offset is not None and fruitless < _FRUITLESS_PAGES:
-                page = await self._page(offset)
+                page = await self._page(offset, full=full)
+                full = len(page.items) >= self._limit
                 earlier = await seen.add([(self._key(item), offset) for item in page.items])
                 fresh = tuple(item for item, place in zip(page.items, earlier, strict=True) if place is None)
                 fruitless = 0 if fresh else fruitless + 1
                 yield attrs.evolve(page, items=fresh)
                 offset = page.next_offset
 
-    async def _page(self, offset: int) -> Page[T]:
+    async def _page(self, offset: int, *, full: bool = True) -> Page[T]:
         items, total = await self._fetch(offset, self._limit)
-        return Page(items, total, offset, _following(offset, len(items), total))
+        following = _following(offset, len(items), total)
+        if self._numbered and items:
+            # The next page has the next number, however short this one is. A platform that caps the limit has more
+            # pages than its total suggests; a full page before this one shows that it does not.
+            following = None if full and following is None else offset + self._limit
+        return Page(items, total, offset, following)
 
 
 async def read_all(

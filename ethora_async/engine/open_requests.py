@@ -127,7 +127,7 @@ class Requests:
             key: Where the reply holds the list: ``"users"``, or ``"result.items"`` for a list further inside.
             query: Sent with each page.
             limit: Items in a page; by default as many as the platform gives.
-            offset: Where to start; 0 is the first item.
+            offset: Where to start; 0 is the first item. On Avaya it is a multiple of `limit`.
             timeout: For each page, in place of the client's own.
 
         Returns:
@@ -155,7 +155,7 @@ class Requests:
             return _items(reply, key, operation), _total(reply.data)
 
         size = paging.largest if limit is None else limit
-        return Pages(fetch, _identity, limit=size, offset=offset, largest=paging.largest)
+        return Pages(fetch, _identity, limit=size, offset=offset, largest=paging.largest, numbered=paging.numbered)
 
 
 class RequestOptions(TypedDict, total=False):

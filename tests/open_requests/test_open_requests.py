@@ -235,6 +235,33 @@ async def test_pages_read_a_whole_listing(make: Any, clock: FakeClock) -> None:
 
 
 @clients
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_platform_that_caps_its_pages_loses_no_items(make: Any, told: bool, clock: FakeClock) -> None:
+    items = [{"id": str(index)} for index in range(23)]
+
+    def answer(request: Request) -> Response:
+        query = dict(parse_qsl(urlsplit(request.url).query))
+        offset = (int(query["pageNumber"]) - 1) * 4 if make is avaya else int(query["offset"])
+        return response(200, {"rows": items[offset : offset + 4], **({"total": 23} if told else {})})
+
+    async with make(Server(answer).transport, clock, []) as client:
+        assert [row async for row in client.pages("/api/v9/rows", key="rows", limit=10)] == items
+        numbers: Any = ["1", True, 1.0, None]
+        for number in numbers:
+            with pytest.raises(InvalidInputError, match="offset must be a whole number"):
+                client.pages("/x", key="rows", offset=number)
+
+
+async def test_where_pages_have_numbers_a_list_starts_at_one(clock: FakeClock) -> None:
+    server = Server(listing([{"id": str(index)} for index in range(8)], numbered=True))
+    async with avaya(server.transport, clock, []) as client:
+        with pytest.raises(InvalidInputError, match="multiple of limit"):
+            client.pages("/x", key="inner.rows", limit=3, offset=4)
+        rows = [row["id"] async for row in client.pages("/x", key="inner.rows", limit=3, offset=3)]
+    assert rows == ["3", "4", "5", "6", "7"]
+
+
+@clients
 async def test_repeated_items_are_left_out_and_an_endless_listing_ends(make: Any, clock: FakeClock) -> None:
     server = Server(response(200, {"rows": ["a", {"x": 1}, "a"]}))
     async with make(server.transport, clock, []) as client:
