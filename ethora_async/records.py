@@ -37,14 +37,15 @@ def email_text(value: str, field: str = "email") -> str:
     Raises:
         InvalidInputError: it is not a valid e-mail address by the HTML standard, or longer than mail servers take.
     """
-    text = _string(value, field).lower()
+    text = _string(value, field)
     if len(text) > LONGEST_EMAIL:
         msg = f"{field} is longer than {LONGEST_EMAIL} characters"
         raise InvalidInputError(msg, field=field)
     if not _EMAIL.fullmatch(text):
         msg = f"{field} {text!r} is not a valid e-mail address" if text else f"{field} is empty"
         raise InvalidInputError(msg, field=field)
-    return text
+    # Not before: the sign for kelvin has an ASCII letter for its lower case, which is in somebody else's address.
+    return text.lower()
 
 
 def required_text(value: str, field: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.records import MongoId, NewUser, new_user
+from ethora_async.records import MongoId, NewUser, email_text, new_user
 
 TEXTS = st.text(max_size=6) | st.text(" aé\x00\n\u200b\ud800.@", max_size=6) | st.just("Ann")
 IDS = TEXTS | st.sampled_from(["user-1", "a.b", ".", "Ann", MongoId("a" * 24)])
@@ -42,3 +43,15 @@ def test_a_user_made_the_quick_way_is_the_same(fields: tuple[Any, ...]) -> None:
         assert repr(quick) == repr(plain)
         assert type(quick.id) is type(plain.id)
         assert hash(quick) == hash(plain)
+
+
+def test_an_address_is_nobody_elses_in_lower_case() -> None:
+    """The lower case of the sign for kelvin is an ASCII letter: such addresses are refused before they are folded."""
+    folded = [letter for letter in map(chr, range(0x80, 0x110000)) if letter.lower().isascii()]
+    assert "\u212a" in folded
+    for letter in folded:
+        for address in (f"{letter}im@example.com", f"kim@{letter}im.com"):
+            with pytest.raises(InvalidInputError, match="is not a valid e-mail address"):
+                email_text(address)
+            with pytest.raises(InvalidInputError, match="is not a valid e-mail address"):
+                new_user(id="kim", email=address, first_name="Kim", last_name="Lee")
