@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ethora_async.errors import ReplyLostError as ReplyLostError
     from ethora_async.errors import ReplyTooLargeError as ReplyTooLargeError
     from ethora_async.errors import ServerFaultError as ServerFaultError
+    from ethora_async.errors import SettingsUnavailableError as SettingsUnavailableError
     from ethora_async.errors import StoppedByGuardError as StoppedByGuardError
     from ethora_async.errors import TransportError as TransportError
     from ethora_async.errors import UnauthorizedError as UnauthorizedError
@@ -72,6 +73,7 @@ _HOMES = {
         "ReplyLostError",
         "ReplyTooLargeError",
         "ServerFaultError",
+        "SettingsUnavailableError",
         "StoppedByGuardError",
         "TransportError",
         "UnauthorizedError",
@@ -119,6 +121,7 @@ __all__ = [
     "RocketChatClient",
     "ServerFaultError",
     "Session",
+    "SettingsUnavailableError",
     "StoppedByGuardError",
     "TransportError",
     "UnauthorizedError",

@@ -4,6 +4,7 @@
 
     ChatError
     ├── ConfigError                a setting is missing or cannot be used; nothing was sent
+    │   └── SettingsUnavailableError   the secret store does not answer now
     ├── InvalidInputError          an argument or a row cannot be used; nothing was sent
     ├── InvalidTokenError          a token failed verification
     ├── WrongLoopError             a client was used from a second event loop
@@ -116,6 +117,10 @@ class ChatError(Exception):
 
 class ConfigError(ChatError):
     """A setting is missing, empty or invalid. The message names it and where it was looked for."""
+
+
+class SettingsUnavailableError(ConfigError):
+    """The secret store does not answer now, so that no setting could be read; a later call may succeed."""
 
 
 class InvalidInputError(ChatError, ValueError):

@@ -86,9 +86,13 @@ class PostgresServer:
         return await AsyncConnection.connect(self.url.reveal(), **self._options)
 
     def reason(self, error: Exception) -> str:
-        """Return the text of a driver's error without passwords; the name of its class when it has no text."""
-        known = [password.reveal() for password in self._passwords]
-        return scrub(str(error), known).strip() or type(error).__name__
+        """Return the first line of a driver's error without passwords; the name of its class when it has no text.
+
+        Further lines hold hints, the statement, or values of a row.
+        """
+        # Each line of a password: the first line of the text may end within one.
+        known = [line for password in self._passwords for line in password.reveal().splitlines() if line]
+        return scrub(str(error).strip().partition("\n")[0], known).strip() or type(error).__name__
 
 
 def postgres_url(database: Secret) -> Secret | None:

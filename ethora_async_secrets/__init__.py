@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ethora_async_secrets.env import EnvProvider
     from ethora_async_secrets.errors import (
         BadProviderURLError,
+        NoSecretsError,
         SecretDeniedError,
         SecretError,
         SecretMalformedError,
@@ -44,6 +45,7 @@ _HOMES = {
     "env": ("EnvProvider",),
     "errors": (
         "BadProviderURLError",
+        "NoSecretsError",
         "SecretDeniedError",
         "SecretError",
         "SecretMalformedError",
@@ -66,6 +68,7 @@ __all__ = [
     "Clock",
     "EnvProvider",
     "FileProvider",
+    "NoSecretsError",
     "SecretBundle",
     "SecretDeniedError",
     "SecretError",

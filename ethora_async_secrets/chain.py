@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from ethora_async_secrets.errors import SecretDeniedError, SecretError, SecretMalformedError, SecretUnavailableError
+from ethora_async_secrets.errors import (
+    NoSecretsError,
+    SecretDeniedError,
+    SecretError,
+    SecretMalformedError,
+    SecretUnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -41,7 +47,8 @@ class ChainProvider:
 
     After `SecretUnavailableError` the next one is asked. `SecretDeniedError` and `SecretMalformedError` end the search:
     such a store needs repair, and skipping it could bring up an old secret from another store. When none answers,
-    raises `SecretUnavailableError` listing each attempt. Raises `ValueError` for no providers.
+    raises `SecretUnavailableError` listing each attempt, or `NoSecretsError` if all are empty. Raises `ValueError` for
+    no providers.
 
     A source that lacks one of the `required` names counts as unavailable: a single variable in the environment must not
     hide the file that holds the secret.
@@ -93,20 +100,23 @@ class ChainProvider:
 
     async def _first(self, ask: Callable[[SecretProvider], Awaitable[SecretBundle]]) -> SecretBundle:
         attempts: list[str] = []
+        kind: type[SecretUnavailableError] = NoSecretsError
         for provider in self._providers:
             try:
                 return self._complete(await ask(provider))
             except SecretUnavailableError as error:
                 attempts.append(f"{provider.source}: {error}")
+                if not isinstance(error, NoSecretsError):
+                    kind = SecretUnavailableError
         message = f"No source has the secrets. Asked {len(attempts)}: " + " | ".join(attempts)
-        raise SecretUnavailableError(message, self.source)
+        raise kind(message, self.source)
 
     def _complete(self, bundle: SecretBundle) -> SecretBundle:
         lacking = sorted(self._required - bundle.names())
         if spoilt := [name for name in lacking if name in bundle.unusable]:
             bundle.reveal(spoilt[0])  # an unusable value needs repair: no other source replaces it
         if lacking:
-            raise SecretUnavailableError(f"It lacks {', '.join(lacking)}.", bundle.source)
+            raise NoSecretsError(f"It lacks {', '.join(lacking)}.", bundle.source)
         return bundle
 
     async def _attempt(self, provider: SecretProvider) -> Attempt:

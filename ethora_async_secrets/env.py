@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ethora_async_secrets.bundle import SecretBundle
-from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
+from ethora_async_secrets.errors import NoSecretsError, SecretMalformedError
 from ethora_async_secrets.text import is_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class EnvProvider:
     `NAME_PENDING` become the bundle's `previous` and `pending`. Newlines at the end of a value are dropped; a value of
     white space alone counts as missing. There is no `NAME_FILE` convention: use a `FileProvider`.
 
-    A variable that is not UTF-8 is left out (`SecretBundle.unusable`). Raises `SecretUnavailableError` when no such
+    A variable that is not UTF-8 is left out (`SecretBundle.unusable`). Raises `NoSecretsError` when no such
     variable is set, `SecretMalformedError` when none of them is UTF-8.
     """
 
@@ -59,7 +59,7 @@ class EnvProvider:
                 raise SecretMalformedError(
                     f"Environment variable {next(iter(bundle.unusable))} is not UTF-8 text: set it again.", self.source
                 )
-            raise SecretUnavailableError(
+            raise NoSecretsError(
                 f"No secret in the environment: looked for {self._where()}. Set one of them.", self.source
             )
         return bundle

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadProviderURLError",
+    "NoSecretsError",
     "SecretDeniedError",
     "SecretError",
     "SecretMalformedError",
@@ -35,6 +36,10 @@ class SecretError(Exception):
 
 class SecretUnavailableError(SecretError):
     """This source cannot answer now, or holds nothing; a chain asks the next one."""
+
+
+class NoSecretsError(SecretUnavailableError):
+    """This source answers, and holds none of the secrets: waiting does not help."""
 
 
 class SecretDeniedError(SecretError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async_secrets.bundle import SecretBundle
-from ethora_async_secrets.errors import SecretUnavailableError
+from ethora_async_secrets.errors import NoSecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class StaticProvider:
     """Return fixed `values`: a mapping of names, or a finished bundle (which keeps its own source).
 
-    Without any value, `fetch` and `refresh` raise `SecretUnavailableError`.
+    Without any value, `fetch` and `refresh` raise `NoSecretsError`.
     """
 
     __slots__ = ("_bundle",)
@@ -31,9 +31,9 @@ class StaticProvider:
         return self._bundle.source
 
     async def fetch(self) -> SecretBundle:
-        """Return the bundle; raise `SecretUnavailableError` when it is empty."""
+        """Return the bundle; raise `NoSecretsError` when it is empty."""
         if not self._bundle.names():
-            raise SecretUnavailableError("The static secrets are empty: pass at least one name and value.", self.source)
+            raise NoSecretsError("The static secrets are empty: pass at least one name and value.", self.source)
         return self._bundle
 
     async def refresh(self) -> SecretBundle:

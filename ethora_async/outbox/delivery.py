@@ -27,7 +27,7 @@ from ethora_async.engine.lost_attempts import watching_lost_attempts
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotSentError
 from ethora_async.outbox.intents import SEALED_PASSWORD
 from ethora_async.outbox.lanes import UNREADABLE, Lane, LaneKey, Verdict
-from ethora_async.outbox.settling import FATAL, collides, is_trouble, settled, was_not_there
+from ethora_async.outbox.settling import collides, is_fatal, is_trouble, settled, was_not_there
 from ethora_async.outbox.validation import check_fields
 from ethora_async.records import NewChat, NewUser, User, literal_id
 from ethora_async.sync.plan.directories import chats_of
@@ -445,7 +445,7 @@ class Delivery:
                             found[lane.id] = outcome
                         self._heed(outcome.error)
             except ChatError as error:
-                if isinstance(error, FATAL):
+                if is_fatal(error):
                     raise
                 ended = error
                 self._heed(error)
@@ -457,7 +457,7 @@ class Delivery:
         return errors
 
     def _heed(self, error: ChatError | None) -> None:
-        if isinstance(error, FATAL):
+        if error is not None and is_fatal(error):
             raise error
         if error is not None and is_trouble(error):
             self.trouble = self.trouble or error

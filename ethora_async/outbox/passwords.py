@@ -184,6 +184,7 @@ def _derived(key: str | Secret) -> tuple[str, OctKey]:
 
 
 async def _bundle(source: SecretProvider | str) -> SecretBundle | None:
+    from ethora_async.tokens.settings import unread
     from ethora_async_secrets import SecretError, provider_from_url
 
     try:
@@ -194,15 +195,15 @@ async def _bundle(source: SecretProvider | str) -> SecretBundle | None:
             if isinstance(source, str):
                 await provider.aclose()
     except SecretError as error:
-        reason = str(error)
-    msg = f"{OUTBOX_KEY} cannot be read: {reason}"
-    raise ConfigError(msg)
+        failure = unread(error, f"{OUTBOX_KEY} cannot be read: {error}")
+    raise failure
 
 
 async def _keys(source: SecretProvider | str) -> list[str]:
     """Return the keys in a store, the newest first.
 
     Raises:
+        SettingsUnavailableError: the store does not answer now.
         ConfigError: the store cannot be read, or holds no such key.
     """
     bundle = await _bundle(source)

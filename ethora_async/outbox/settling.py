@@ -19,6 +19,7 @@ from ethora_async.errors import (
     RateLimitedError,
     ReplyLostError,
     ServerFaultError,
+    SettingsUnavailableError,
     UnauthorizedError,
     ValidationFailedError,
     WrongLoopError,
@@ -43,8 +44,11 @@ _GATEWAY = (502, 504)
 
 _FOR_GOOD = (InvalidInputError, ValidationFailedError)
 _PLATFORM = (UnauthorizedError, ForbiddenError, RateLimitedError, ServerFaultError)
-FATAL = (ConfigError, WrongLoopError)
-"""Errors that end a worker: its settings are wrong."""
+
+
+def is_fatal(error: BaseException | None) -> bool:
+    """Return whether an error ends a worker: its settings are wrong. A secret store that is away is waited for."""
+    return isinstance(error, (ConfigError, WrongLoopError)) and not isinstance(error, SettingsUnavailableError)
 
 
 def is_trouble(error: ChatError) -> bool:
@@ -93,4 +97,4 @@ def collides(error: ChatError | None) -> bool:
     return isinstance(error, ConflictError)
 
 
-__all__ = ["FATAL", "LONGEST", "REFUSALS", "collides", "is_trouble", "may_still_arrive", "settled", "was_not_there"]
+__all__ = ["LONGEST", "REFUSALS", "collides", "is_fatal", "is_trouble", "may_still_arrive", "settled", "was_not_there"]

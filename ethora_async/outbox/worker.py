@@ -15,7 +15,7 @@ from ethora_async.config import RetryPolicy, Seconds, seconds
 from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.retry import backoff
 from ethora_async.engine.time_limit import calls_limited_to
-from ethora_async.errors import ChatError, ConfigError
+from ethora_async.errors import ChatError, ConfigError, SettingsUnavailableError
 from ethora_async.outbox.delivery import Claim, Delivery
 from ethora_async.outbox.errors import OutboxDatabaseError
 from ethora_async.outbox.events import IntentFinished, OutboxMeasured, TurnFinished, TurnStarted
@@ -47,6 +47,7 @@ MARGIN = 1.6
 MEASURE = 10.0
 KEEP = 3600.0
 
+_NOT_CARRIED_OUT = "the platform cannot carry out intents: %s; trying again"
 _PURGE_EVERY = 60.0
 _PLATFORM = RetryPolicy(base=0.4, cap=5.0)
 _RECONNECT = RetryPolicy(base=0.4, cap=2.0)
@@ -64,8 +65,8 @@ class Worker:
         app.cleanup_ctx.append(worker.cleanup_context)       # aiohttp
         async with worker: ...                               # anything else
 
-    The worker reconnects to a lost database. While the platform fails, it slows down, and gives up no intent because of
-    that.
+    The worker reconnects to a lost database. While the platform or the secret store fails, it slows down, and gives up
+    no intent because of that. A setting that is wrong ends it.
 
     Args:
         client: the platform's client, or a callable that returns it, such as an `AppClient`.
@@ -229,7 +230,8 @@ class Worker:
         pause = max(_pause(self._troubled, _PLATFORM), trouble.retry_after or 0.0)
         self._pause_until = time.monotonic() + pause
         if self._troubled == 1:
-            log.warning("the platform cannot carry out intents: %s; trying again", trouble)
+            text = "%s; trying again" if isinstance(trouble, SettingsUnavailableError) else _NOT_CARRIED_OUT
+            log.warning(text, trouble)
 
     async def _carry_out(self, turn: Turn) -> ChatError | None:
         """Deliver one turn and record it. Return the error that prevented any answer, if there was one."""
@@ -255,8 +257,10 @@ class Worker:
             await asyncio.gather(beat, return_exceptions=True)
             verdicts = [*delivery.verdicts.values()]
             left = [lane for lane in turn.lanes if lane.id not in delivery.verdicts]
-            # Cancelled: it is unknown whether these were sent, and a sent request may still arrive.
-            verdicts += [Verdict(lane, "held", delay=self._deadline, attempts=lane.attempts) for lane in left]
+            # Cancelled: it is unknown whether these were sent, and a sent request may still arrive. Passwords are
+            # decrypted before anything is sent.
+            delay = 0.0 if isinstance(delivery.trouble, SettingsUnavailableError) else self._deadline
+            verdicts += [Verdict(lane, "held", delay=delay, attempts=lane.attempts) for lane in left]
             held = await self._recorded(turn.claim, verdicts)
         if delivery.answered:
             self._troubled = 0
@@ -285,7 +289,10 @@ class Worker:
             return
         if not isinstance(error, Exception):
             raise error
-        self._fatal = error
+        if isinstance(error, SettingsUnavailableError):  # all intents wait for the secret store
+            delivery.trouble = delivery.trouble or error
+        else:
+            self._fatal = error
 
     async def _held(self, claim: str, *, within: float | None = None) -> Any:
         return await self._retried(self.store.hold, claim, self._lease, within=within)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import attrs
 
 from ethora_async import engine
-from ethora_async.errors import ConfigError
+from ethora_async.errors import ConfigError, SettingsUnavailableError
 from ethora_async.redaction import Secret, WrongType, masked_credential, wrapped
-from ethora_async_secrets import CachedProvider, SecretBundle, SecretError
+from ethora_async_secrets import CachedProvider, NoSecretsError, SecretBundle, SecretError, SecretUnavailableError
 from ethora_async_secrets.text import is_text, without_newline
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ class RotatingSettings:
         """Return the store's answer.
 
         Raises:
+            SettingsUnavailableError: The store does not answer now.
             ConfigError: The store cannot be read.
         """
         bundle = self.peek_bundle()
@@ -209,7 +210,7 @@ class RotatingSettings:
             return await self._provider.fetch()
         except SecretError as error:
             msg = f"the settings could not be read: {error}"
-            raise ConfigError(msg) from None
+            raise unread(error, msg) from None
 
     async def newer(self, version: str) -> SecretBundle:
         """Return the store's answer after `version` was rejected; read the store again if that is the newest.
@@ -340,6 +341,12 @@ class RotatingSettings:
 def passed_provider(secret: object) -> SecretProvider | None:
     """Return the provider that was passed as ``secret=``; None for a `Secret`, which `masked_credential` returns."""
     return None if secret is None or isinstance(secret, Secret) else cast("SecretProvider", secret)
+
+
+def unread(error: SecretError, message: str) -> ConfigError:
+    """Return the error about a store that could not be read: whether a later attempt may succeed."""
+    passing = isinstance(error, SecretUnavailableError) and not isinstance(error, NoSecretsError)
+    return SettingsUnavailableError(message) if passing else ConfigError(message)
 
 
 def provider_of(provider: SecretProvider | str | Secret, required: Iterable[str]) -> SecretProvider:

@@ -13,6 +13,7 @@ from ethora_async.errors import (
     ForbiddenError,
     RateLimitedError,
     ServerFaultError,
+    SettingsUnavailableError,
     TransportError,
     UnauthorizedError,
 )
@@ -29,10 +30,15 @@ if TYPE_CHECKING:
 _AT_ONCE = 100
 """Items that are passed to the client together: about one request's worth."""
 
-_TROUBLE = (TransportError, ServerFaultError, RateLimitedError)
+TROUBLE = (TransportError, ServerFaultError, RateLimitedError, SettingsUnavailableError)
+"""Errors after which a chunk is tried again."""
 
-REFUSED = (UnauthorizedError, ForbiddenError, ConfigError)
-"""Errors that every further item would meet as well."""
+_REFUSED = (UnauthorizedError, ForbiddenError, ConfigError)
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Return whether every further item would meet the same error."""
+    return isinstance(error, _REFUSED) and not isinstance(error, SettingsUnavailableError)
 
 
 class Round:
@@ -83,12 +89,12 @@ class Round:
         for outcome in outcomes:
             _, entry = self._under_way.pop(id(outcome.item))
             error = outcome.error
-            if not isinstance(error, (*REFUSED, *_TROUBLE)):
+            if not isinstance(error, (*_REFUSED, *TROUBLE)):
                 self._settle(entry, outcome.status, error)
                 continue
             if outcome.status == "unknown":
                 self.maybe_done |= {entry.number}
-            if isinstance(error, REFUSED):
+            if is_refusal(error):
                 raise error
             trouble = error
         return trouble
@@ -147,11 +153,11 @@ async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
         async with aclosing(start(Batched(feed())).by_batch(records=False)) as batches:
             async for outcomes in batches:
                 trouble = done.note(outcomes) or trouble
-    except _TROUBLE as error:
+    except TROUBLE as error:
         trouble = error
     finally:
         done.cut_off()
     return trouble
 
 
-__all__ = ["REFUSED", "Round", "carry_out"]
+__all__ = ["TROUBLE", "Round", "carry_out", "is_refusal"]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.config import RetryPolicy, seconds
 from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.retry import backoff
-from ethora_async.errors import ChatError, ConfigError, InvalidInputError
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError, SettingsUnavailableError
 from ethora_async.redaction import wrapped
 from ethora_async.sync.plan.directories import check_identity
-from ethora_async.workers.carrying import REFUSED, Round, carry_out
+from ethora_async.workers.carrying import TROUBLE, Round, carry_out, is_refusal
 from ethora_async.workers.database import Database, WorkersDatabaseError
 from ethora_async.workers.events import ChunkFinished, ChunkStarted
 from ethora_async.workers.ledger import Chunk, Ledger
@@ -221,12 +221,18 @@ class Worker:
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
-        except (InvalidInputError, *REFUSED) as error:
+        except TROUBLE as error:
+            trouble = error
+        except ChatError as error:
+            if not isinstance(error, InvalidInputError) and not is_refusal(error):
+                raise
             self._fatal = self._fatal or error
             self.stop()
             await self._recorded(chunk, lambda: self.ledger.release(chunk, done.results, done.maybe_done))
             raise
-        if trouble is not None and chunk.troubles + 1 < TRIES:
+        # Items are not given up because the secret store is away: the platform has not seen them.
+        waits = isinstance(trouble, SettingsUnavailableError)
+        if trouble is not None and (waits or chunk.troubles + 1 < TRIES):
             where = (chunk.run, chunk.number, chunk.step)
             log.warning("run %s: chunk %d of step %d is tried again: %s", *where, type(trouble).__name__)
             await self._recorded(chunk, lambda: self.ledger.release(chunk, done.results, done.maybe_done))

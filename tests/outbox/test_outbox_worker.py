@@ -13,12 +13,14 @@ from test_outbox_lanes import put
 
 from ethora_async import ConfigError, EthoraClient, NewChat, NewUser, RetryPolicy, ServerFaultError, outbox
 from ethora_async.outbox import PasswordSeal, Worker
+from ethora_async.outbox import worker as worker_module
 from ethora_async.outbox.lanes import LaneKey
 from ethora_async.outbox.sqlite.store import SqliteStore
 from ethora_async.outbox.worker import DEADLINE, MARGIN
 from ethora_async.request import Response
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async.transport.memory import MemoryTransport
+from ethora_async_secrets import CachedProvider, SecretUnavailableError, StaticProvider
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
@@ -401,6 +403,62 @@ async def test_a_worker_runs_beside_an_application(store: Store) -> None:
         assert outbox.TurnFinished in {type(event) for event in events}
     with pytest.raises(ConfigError):
         Worker(None, store, lease=10, deadline=10)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_a_worker_beside_an_application_waits_for_the_secret_store(
+    sqlite_url: str, sealed: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be away when the application starts, or when the first password is to be decrypted."""
+    monkeypatch.setattr(worker_module, "_PLATFORM", RetryPolicy(base=0.01, cap=0.01))
+    monkeypatch.setattr("ethora_async.outbox.settling._SHORT", 0.01)
+    store = SqliteStore(sqlite_url.removeprefix("sqlite:///"))
+    await store.init()
+    async with platform_of("ethora") as platform:
+        environment: dict[str, str] = platform.sandbox.environment
+        memory = MemoryProvider({**environment, "ETHORA_OUTBOX_KEY": "k" * 40})
+        memory.fail(SecretUnavailableError("the store is down", "memory"))
+        away = CachedProvider(memory, failure_ttl=0.01, failure_ttl_max=0.01)
+        client = EthoraClient.from_secrets(away)
+        wanted = user("ann", password="canary-password-1") if sealed else user("ann")
+        seal = PasswordSeal("k" * 40)
+        await want(store, (lambda connection: outbox.want_user(connection, wanted, seal=seal),))
+        events: list[object] = []
+        worker = Worker(
+            platform.client if sealed else client, store, seal=away if sealed else None, on_event=events.append
+        )
+
+        async def tried_again() -> bool:
+            return sum(isinstance(event, outbox.TurnFinished) for event in events) > 1
+
+        async with worker.lifespan():
+            await until(tried_again)
+            memory.mend()
+            await until(lambda: people_of(platform))
+        assert not (await store.status()).dead
+        await client.aclose()
+    await store.aclose()
+    told = [record.message for record in caplog.records if record.name == "ethora_async.outbox"]
+    assert len(told) == 1
+    assert "the store is down; trying again" in told[0]
+
+
+@pytest.mark.parametrize("missing", [{"ETHORA_CHAT_APP_ID": "a"}, {}])
+async def test_a_worker_beside_an_application_ends_when_a_setting_is_wrong(
+    sqlite_url: str, missing: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SqliteStore(sqlite_url.removeprefix("sqlite:///"))
+    await store.init()
+    await want(store, (outbox.want_user, user("ann")))
+    client = EthoraClient.from_secrets(StaticProvider(missing))
+
+    async def ended() -> bool:
+        return any("has ended: ConfigError" in record.message for record in caplog.records)
+
+    async with Worker(client, store).lifespan():
+        await until(ended)
+    await client.aclose()
+    await store.aclose()
 
 
 async def test_a_worker_without_tables_says_so_at_once(sqlite_url: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 from workers_helpers import CREATE, chunks, client_of, people, pushed, users
 
+from ethora_async import RetryPolicy
+from ethora_async.cli import repeating
 from ethora_async.cli.app import app
 from ethora_async.cli.runtime import Options
 from ethora_async.cli.sources import open_lists
@@ -196,7 +198,8 @@ async def test_a_worker_without_its_secret_says_so(environment: str, monkeypatch
 async def test_a_worker_that_starts_while_its_database_restarts_waits_for_it(
     environment: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(rate.random, "random", lambda: 0.0)
+    monkeypatch.setattr(repeating, "_SHORTEST_PAUSE", 0.0)
+    monkeypatch.setattr(repeating, "_PAUSES", RetryPolicy(base=0, cap=0))
     real, tries = Ledger.init, 0
 
     async def init(ledger: Ledger, engine: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import typer
 
+from ethora_async.cli.repeating import repeated
 from ethora_async.cli.runtime import Options
-from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.errors import ConfigError, InvalidInputError, SettingsUnavailableError
 from ethora_async.outbox.lanes import Store
 from ethora_async.outbox.opening import has_password, open_store
+from ethora_async.tokens.settings import unread
 
 DATABASE = "ETHORA_OUTBOX_DATABASE"
 
@@ -25,14 +29,20 @@ OPTION = typer.Option(
 
 
 @asynccontextmanager
-async def store_of(context: typer.Context, database: str | None) -> AsyncIterator[Store]:
+async def store_of(context: typer.Context, database: str | None, *, patient: bool = False) -> AsyncIterator[Store]:
     """Open the outbox that the options describe, and close it at the end.
+
+    Args:
+        context: The command's.
+        database: The URL, if one was given.
+        patient: Whether to wait for a secret store that is away.
 
     Raises:
         ConfigError: No database is named, or its driver is not installed.
         InvalidInputError: The URL cannot be used, or holds a password on the command line.
     """
-    store = open_store(await _url(context, database))
+    found = await repeated(partial(_url, context, database), (SettingsUnavailableError,), math.inf if patient else 0.0)
+    store = open_store(found)
     try:
         yield store
     finally:
@@ -66,6 +76,5 @@ async def _from_secrets(url: str) -> str | None:
         finally:
             await provider.aclose()
     except SecretError as error:
-        reason = str(error)
-    msg = f"{DATABASE} cannot be read: {reason}"
-    raise ConfigError(msg)
+        failure = unread(error, f"{DATABASE} cannot be read: {error}")
+    raise failure

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from typing import TYPE_CHECKING, Annotated
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,8 +13,10 @@ from ethora_async.cli.observing import METRICS, listeners, measured
 from ethora_async.cli.outbox.database import OPTION, store_of
 from ethora_async.cli.output import JSON_OPTION, errors, print_json
 from ethora_async.cli.platforms import MANAGING
+from ethora_async.cli.repeating import repeated
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options, run
 from ethora_async.cli.signals import work_until_told
+from ethora_async.errors import SettingsUnavailableError
 from ethora_async.outbox.events import IntentFinished, TurnFinished
 from ethora_async.outbox.passwords import OUTBOX_KEY
 from ethora_async.outbox.worker import BATCH, DEADLINE, PARALLEL, Worker
@@ -55,7 +59,7 @@ def work(
 
     async def working(client: ManagesUsers, watching: tuple[Listener, ...]) -> int:
         tally = _Tally()
-        async with store_of(context, database) as store:
+        async with store_of(context, database, patient=not once) as store:
             worker = Worker(
                 client,
                 store,
@@ -82,7 +86,14 @@ def work(
 
     async def observed() -> int:
         with measured(metrics) as watching:
-            async with context.obj.client(MANAGING, secret, timeout=timeout, on_event=watching) as client:
+            async with AsyncExitStack() as stack:
+
+                async def opened() -> ManagesUsers:
+                    client: Any = context.obj.client(MANAGING, secret, timeout=timeout, on_event=watching)
+                    return await stack.enter_async_context(client)
+
+                # As the worker waits for its database: a store that restarts while workers start ends none.
+                client = await repeated(opened, (SettingsUnavailableError,), 0.0 if once else math.inf)
                 return await working(client, watching)
 
     secret = context.obj.asked_secret()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import typer
 
-from ethora_async.cli.output import errors
 from ethora_async.cli.platforms import MANAGING
+from ethora_async.cli.repeating import repeated
 from ethora_async.cli.runtime import Options
-from ethora_async.config import Limits, RetryPolicy
-from ethora_async.engine.retry import backoff
-from ethora_async.errors import NotSentError, ReplyLostError, ServerFaultError
+from ethora_async.config import Limits
+from ethora_async.errors import NotSentError, ReplyLostError, ServerFaultError, SettingsUnavailableError
 from ethora_async.sync.plan.directories import identity
 from ethora_async.transport import default_transport
 from ethora_async.workers.database import Database, WorkersDatabaseError
@@ -33,8 +29,7 @@ RATE = typer.Option(
 RESTART = 60.0
 """Seconds that a worker waits, when it starts, for a database or a platform that may be restarting."""
 
-_PAUSES = RetryPolicy(base=0.2, cap=2.0)
-_AWAY = (WorkersDatabaseError, NotSentError, ReplyLostError, ServerFaultError)
+_AWAY = (WorkersDatabaseError, NotSentError, ReplyLostError, ServerFaultError, SettingsUnavailableError)
 
 
 @asynccontextmanager
@@ -57,33 +52,27 @@ async def limited_client(
     """
     database = Database(url)
     try:
-        await _patiently(lambda: Ledger(database).init(engine_schema()), patience)
+        await repeated(lambda: Ledger(database).init(engine_schema()), _AWAY, patience)
         shared = None
         if rate is not None:
             shared = SharedRate(database, "", rate)
-            transport = default_transport(concurrency=Limits().concurrency)
-            settings["transport"] = RateLimitedTransport(transport, shared)
-        async with options.client(MANAGING, secret, **settings) as client:
+        async with AsyncExitStack() as stack:
+
+            async def opened() -> Any:
+                client: Any = options.client(MANAGING, secret, **settings, **_limited(shared))
+                return await stack.enter_async_context(client)
+
+            client = await repeated(opened, _AWAY, patience)
             if shared is not None:
-                await _patiently(client.users.reserved, patience)  # afterwards the client knows its app
+                await repeated(client.users.reserved, _AWAY, patience)  # afterwards the client knows its app
                 shared.name = identity(client)
             yield client
     finally:
         await database.aclose()
 
 
-async def _patiently(call: Callable[[], Awaitable[object]], patience: float) -> None:
-    """Repeat a call while its server is away, for so many seconds, and then raise its error."""
-    failures, end = 0, time.monotonic() + patience
-    while True:
-        try:
-            await call()
-            return
-        except _AWAY as error:
-            if time.monotonic() >= end:
-                raise
-            failures += 1
-            if failures == 1:
-                reason = str(error).partition("\n")[0]  # PostgreSQL's hints follow
-                errors.print(f"{reason}; trying again for {patience:.0f} s", markup=False)
-        await asyncio.sleep(backoff(failures, _PAUSES, random.random, least=0.1))
+def _limited(shared: SharedRate | None) -> dict[str, Any]:
+    """Return the setting with which a client's requests respect the rate: a new one for each, which closes it."""
+    if shared is None:
+        return {}
+    return {"transport": RateLimitedTransport(default_transport(concurrency=Limits().concurrency), shared)}

@@ -171,7 +171,7 @@ class PostgresConnection:
                     connection.execute(sql.WRITE_LOCK)
                 yield
         except self._server.errors as error:
-            reason = self._server.reason(error).partition("\n")[0]
+            reason = self._server.reason(error)
             self.close()
         finally:
             self._inside = False
