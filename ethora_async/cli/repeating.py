@@ -6,14 +6,15 @@ import asyncio
 import math
 import random
 import time
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async.cli.output import errors
 from ethora_async.config import RetryPolicy
 from ethora_async.engine.retry import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 T = TypeVar("T")
 
@@ -45,4 +46,13 @@ async def repeated(
         await asyncio.sleep(backoff(failures, _PAUSES, random.random, least=_SHORTEST_PAUSE))
 
 
-__all__ = ["repeated"]
+@asynccontextmanager
+async def opened(
+    make: Callable[[], Any], away: tuple[type[Exception], ...], patience: float = math.inf
+) -> AsyncIterator[Any]:
+    """Open a client, a new one for each attempt, and close it at the end; see `repeated` for the arguments."""
+    async with AsyncExitStack() as stack:
+        yield await repeated(lambda: stack.enter_async_context(make()), away, patience)
+
+
+__all__ = ["opened", "repeated"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from ethora_async.cli.observing import METRICS, listeners, measured
 from ethora_async.cli.outbox.database import OPTION, store_of
 from ethora_async.cli.output import JSON_OPTION, errors, print_json
 from ethora_async.cli.platforms import MANAGING
-from ethora_async.cli.repeating import repeated
+from ethora_async.cli.repeating import opened
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options, run
 from ethora_async.cli.signals import work_until_told
 from ethora_async.errors import SettingsUnavailableError
@@ -86,14 +86,8 @@ def work(
 
     async def observed() -> int:
         with measured(metrics) as watching:
-            async with AsyncExitStack() as stack:
-
-                async def opened() -> ManagesUsers:
-                    client: Any = context.obj.client(MANAGING, secret, timeout=timeout, on_event=watching)
-                    return await stack.enter_async_context(client)
-
-                # As the worker waits for its database: a store that restarts while workers start ends none.
-                client = await repeated(opened, (SettingsUnavailableError,), 0.0 if once else math.inf)
+            make = partial(context.obj.client, MANAGING, secret, timeout=timeout, on_event=watching)
+            async with opened(make, (SettingsUnavailableError,), 0.0 if once else math.inf) as client:
                 return await working(client, watching)
 
     secret = context.obj.asked_secret()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import typer
 
 from ethora_async.cli.platforms import MANAGING
-from ethora_async.cli.repeating import repeated
+from ethora_async.cli.repeating import opened, repeated
 from ethora_async.cli.runtime import Options
 from ethora_async.config import Limits
 from ethora_async.errors import NotSentError, ReplyLostError, ServerFaultError, SettingsUnavailableError
@@ -56,13 +56,9 @@ async def limited_client(
         shared = None
         if rate is not None:
             shared = SharedRate(database, "", rate)
-        async with AsyncExitStack() as stack:
-
-            async def opened() -> Any:
-                client: Any = options.client(MANAGING, secret, **settings, **_limited(shared))
-                return await stack.enter_async_context(client)
-
-            client = await repeated(opened, _AWAY, patience)
+        async with opened(
+            lambda: options.client(MANAGING, secret, **settings, **_limited(shared)), _AWAY, patience
+        ) as client:
             if shared is not None:
                 await repeated(client.users.reserved, _AWAY, patience)  # afterwards the client knows its app
                 shared.name = identity(client)
