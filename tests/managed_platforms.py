@@ -28,7 +28,7 @@ class Platform:
 
 @asynccontextmanager
 async def platform_of(name: str) -> AsyncIterator[Platform]:
-    sandbox: Any = EthoraSandbox() if name == "ethora" else RocketChatSandbox()
+    sandbox: Any = EthoraSandbox() if name == "ethora" else RocketChatSandbox(rate_limit=None)
     async with sandbox, client_for(name, sandbox.environment) as client:
         yield Platform(sandbox, client, name == "rocketchat")
 

@@ -103,7 +103,7 @@ def test_the_platform_after_the_command_wins(bare: Cli) -> None:
 
 @pytest.fixture
 def rocket(loop_thread: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[RocketChatSandbox]:
-    server = RocketChatSandbox()
+    server = RocketChatSandbox(rate_limit=None)
     loop_thread.run(server.start())
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)

@@ -142,7 +142,7 @@ async def test_a_stream_shows_no_token(on_revoke: Any, clock: FakeClock) -> None
                     told.append(await anext(stream))
                     await client.logout("ann")
                     with pytest.raises(ChatError) as caught:
-                        await asyncio.wait_for(to_its_end(stream, told), 20)
+                        await asyncio.wait_for(to_its_end(stream, told), 120)
             canary.check(*told, caught.value, stream, stream._machine)
             assert canary.records
 

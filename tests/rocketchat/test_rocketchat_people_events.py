@@ -52,7 +52,7 @@ async def room_id(rocketchat: RocketChatClient, sandbox: RocketChatSandbox) -> s
 async def events(stream: Any, *kinds: type) -> list[Any]:
     """The next event of each kind, in this order."""
     found: list[Any] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for event in stream:
             if isinstance(event, kinds[len(found)]):
                 found.append(event)
@@ -159,7 +159,7 @@ async def test_they_come_again_after_a_gap_and_beside_the_raw_ones(
         await stream.watch("stream-notify-logged", "roles-change")
         await stream.watch_people()
         sandbox.realtime.drop()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while sandbox.store is not None:
                 event = await anext(stream)
                 if type(event).__name__ == "Reconnected":

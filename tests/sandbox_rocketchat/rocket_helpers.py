@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ethora_async.sandbox import RocketChatSandbox
 
-FOREVER = 30.0
+FOREVER = 120.0
 ADMIN_PASSWORD = "admin-password"
 SECRET = "create-tokens-secret"
 

@@ -81,7 +81,7 @@ def _failure(call: Any, *args: Any, **kwargs: Any) -> int:
 
 
 async def test_the_python_client_finds_its_way() -> None:
-    async with RocketChatSandbox() as sandbox:
+    async with RocketChatSandbox(rate_limit=None) as sandbox:
         told = await asyncio.to_thread(_tour, sandbox.url, sandbox.admin_password, sandbox.secret)
         store = sandbox.store
         bob = store.users.with_username("bob")
@@ -118,7 +118,7 @@ async def test_its_login_takes_names_and_addresses(name: str) -> None:
     from rocketchat_API.APIExceptions.RocketExceptions import RocketAuthenticationException
     from rocketchat_API.rocketchat import RocketChat
 
-    async with RocketChatSandbox() as sandbox:
+    async with RocketChatSandbox(rate_limit=None) as sandbox:
         url, password = sandbox.url, sandbox.admin_password
         assert (await asyncio.to_thread(lambda: RocketChat(name, password, server_url=url).me()))["username"] == "admin"
         with pytest.raises(RocketAuthenticationException):
