@@ -142,6 +142,8 @@ class LinePrinter:
             self.line(Text.assemble((f"\n{counted(summary.total, 'change')}", "bold"), f" to make{later}."))
         elif summary.left:
             self.line(f"\nNothing to do now{later}.", "bold")
+        elif summary.in_step and summary.compared and not any(summary.compared.values()):
+            self.line("\nThere is nothing to do: no list has a row, so nothing was compared.", "bold")
         elif summary.in_step:
             self.line("\nBoth sides agree: there is nothing to do.", "bold green")
         elif summary.settled:

@@ -29,6 +29,13 @@ def token(
         str | None,
         typer.Option(help="The lifetime: seconds, or 90s, 15m, 12h, 2d. Default 1h. Not for Rocket.Chat."),
     ] = None,
+    allow_privileged: Annotated[
+        bool,
+        typer.Option(
+            "--allow-privileged",
+            help="Also for administrators, bots, apps and the client's own account. Rocket.Chat only.",
+        ),
+    ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Mint a chat token for one user and print it. Anyone who has it can act as that user until it expires."""
@@ -38,6 +45,9 @@ def token(
         if ttl is not None:
             check_only_on("--ttl", context.obj.platform, *_WITH_TTL)
             options["ttl"] = duration(ttl)
+        if allow_privileged:
+            check_only_on("--allow-privileged", context.obj.platform, Platform.rocketchat)
+            options["allow_privileged"] = True
         minted = await client.tokens.for_user(user, **options)
         if as_json:
             expires = datetime.fromtimestamp(minted.expires_at, UTC)

@@ -174,6 +174,8 @@ def test_tokens_deletions_and_the_doctor_work_on_rocketchat(bare: Cli, csv: Call
     assert bare("users", "import", csv("people.csv", PEOPLE), *on).code == 0
     assert bare("chats", "create", "team", "--title", "Team", *on).code == 0
     assert bare("token", "ann", *on).code == 0
+    assert "--allow-privileged" in bare("token", "admin", *on).stderr
+    assert bare("token", "admin", "--allow-privileged", *on).code == 0
     assert [check["name"] for check in bare("doctor", *on, "--json").json["checks"]] == [
         "settings", "reachable", "token", "may list users", "may list chats",
     ]  # fmt: skip
@@ -206,6 +208,7 @@ def test_token_and_doctor_work_on_platforms_that_only_mint(
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         assert bare("token", "7", "--platform", platform, "--ttl", "15m").code == 0
+        assert bare("token", "7", "--platform", platform, "--allow-privileged").code == 2
         result = bare("--platform", platform, "doctor", "--json")
         assert (result.code, result.json["ok"]) == (0, True)
         assert "token" in [check["name"] for check in result.json["checks"]]

@@ -50,6 +50,10 @@ def test_a_list_that_is_only_a_header_is_not_in_step(shell: Shell) -> None:
     result = shell("verify", "--users", shell.write("users.csv", f"{HEADER}\n"))
     assert (result.code, result.stdout) == (USAGE, "")
     assert "users.csv has no rows, so nothing was compared" in result.stderr
+    planned = shell("plan", "--users", "users.csv")
+    assert planned.code == DONE
+    assert "no list has a row, so nothing was compared" in planned.stdout
+    assert "agree" not in planned.stdout
 
 
 def test_every_verdict_says_how_much_was_compared(shell: Shell) -> None:

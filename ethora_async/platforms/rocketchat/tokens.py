@@ -409,7 +409,7 @@ def token_headers(token: ChatToken) -> Mapping[str, str]:
 def _privileged(name: str) -> PrivilegedAccountError:
     msg = (
         f"{name!r} is an administrator, a bot, an app or this client's own account, or its roles are not shown:"
-        " pass allow_privileged=True to create a token for it anyway"
+        " to create a token for it anyway, pass allow_privileged=True (--allow-privileged of ethora token)"
     )
     return PrivilegedAccountError(msg)
 

@@ -48,7 +48,8 @@ def match_records(db: sqlite3.Connection, *, replace: bool) -> None:
         f"{_RECORDS} AND NOT refused AND NOT w.same AND EXISTS"
         " (SELECT 1 FROM actual AS a WHERE a.kind = w.kind AND a.key = w.target AND a.other = '' AND a.own)",
         "id",
-        "'the ' || w.kind || ' is one of the platform''s own, which are left alone'",
+        "'id ''' || w.key || ''' belongs to one of the platform''s own ' || w.kind || 's, which are left alone:'"
+        " || ' use another one'",
     )
     if not replace:
         _match_addresses(db)
