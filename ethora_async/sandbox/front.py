@@ -120,15 +120,18 @@ class Front:
         return _response(given), given.status
 
     async def _truncate(self, request: web.BaseRequest, answer: Reply) -> web.StreamResponse:
-        """Send the headers of a reply and half of its body, then hang up."""
+        """Send the headers of a reply and half of its body, then hang up; a websocket is hung up at once."""
+        if answer.takeover is not None:
+            return _reset(request)
+        body = answer.body if answer.path is None else await asyncio.to_thread(answer.path.read_bytes)
         headers = {**answer.headers, "Content-Type": answer.content_type}
         if self._cross_origin:
             headers |= allow_origin(request.headers)
         response = web.StreamResponse(status=answer.status, headers=headers)
-        response.content_length = len(answer.body)
+        response.content_length = len(body)
         response.force_close()
         await response.prepare(request)
-        await response.write(answer.body[: len(answer.body) // 2])
+        await response.write(body[: len(body) // 2])
         if request.transport is not None:
             request.transport.close()
         return response

@@ -73,6 +73,10 @@ async def test_faults_and_files_may_be_read_too(api: Api, sandbox: EthoraSandbox
     location = await _upload(sandbox, token, "/v1/files")
     async with aiohttp.ClientSession() as session, session.get(location, headers=ORIGIN) as reply:
         assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN["Origin"])
+    sandbox.faults.fail(cut="body")
+    async with aiohttp.ClientSession() as session, session.get(location) as reply:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await reply.read()
 
 
 async def test_other_platforms_allow_no_other_origin() -> None:

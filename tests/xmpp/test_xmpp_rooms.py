@@ -9,6 +9,7 @@ from xmpp_helpers import APP, HOST, World, presence, room, seen
 
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async.sandbox.ethora.access import set_access
+from ethora_async.sandbox.ethora.grants import READ, WRITE
 from ethora_async.sandbox.ethora.xmpp import presence as presences
 
 if TYPE_CHECKING:
@@ -320,6 +321,20 @@ def test_another_ones_message_and_one_that_is_not_there_are_left_alone(world: Wo
         assert bob(groupchat(what.format(id))) == []
     assert kept.body == "hers"
     assert ada.take() == []
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_who_may_not_read_any_more_hears_nothing_more(world: World, clock: Clock, seconds: float) -> None:
+    ada, bob = world.join("ada", world.room), world.join("bob", world.room)
+    set_access(world.sandbox.store, world.room, world.users["bob"], READ, clock(), 0)
+    assert 'role="visitor"' in "".join(ada.take())
+    bob.take()
+    refused(bob.say(world.room, "may I?"), "forbidden")
+    set_access(world.sandbox.store, world.room, world.users["bob"], WRITE, clock(), seconds)
+    assert 'code="321"' in "".join(bob.take())
+    ada.say(world.room, "he is gone")
+    assert bob.take() == []
+    refused(bob(presence(f"{room(world.room)}/{APP}_bob")), "forbidden")
 
 
 def test_a_message_of_rest_can_be_deleted_by_who_wrote_it(world: World, clock: Clock) -> None:

@@ -265,6 +265,16 @@ async def test_a_connection_that_never_logs_in_is_closed(
         await client.until("connection-timeout")
 
 
+@pytest.mark.parametrize("cut", ["before", "body", "after"])
+async def test_faults_strike_the_websocket_too(http: aiohttp.ClientSession, world: World, cut: Any) -> None:
+    fault = world.sandbox.faults.fail("GET /ws", cut=cut, times=None)  # aiohttp tries again once
+    with pytest.raises(aiohttp.ClientError):
+        await Client.connect(http, world.sandbox.url)
+    fault.remove()
+    async with await joined(http, world, "ada"):
+        pass
+
+
 async def test_a_server_that_stops_says_so(http: aiohttp.ClientSession, world: World) -> None:
     async with await joined(http, world, "ada") as ada:
         await world.sandbox.aclose()

@@ -34,6 +34,8 @@ def _enter(store: Store, chat: Chat, user: User, grant: Grant, now: float) -> Gr
     else:
         store.leave(chat, user, now, 0.0)
     chat.conversation.grants[user] = grant
+    if grant.bits:
+        store.access_changed(chat, user)
     return grant
 
 

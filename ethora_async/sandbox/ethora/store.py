@@ -253,6 +253,11 @@ class Store:
                 watcher.left(chat, user)
         return left
 
+    def access_changed(self, chat: Chat, user: User) -> None:
+        """Notify the watchers that the rights of a member in a chat have changed."""
+        for watcher in self.watchers:
+            watcher.access_changed(chat, user)
+
     def open_room(self, app: App, title: str, now: float, *, pinned: bool) -> DefaultRoom:
         """Create a chat of the app itself, offered to all its users (docs/platforms/ethora.md#apps)."""
         chat = self.create_chat(app, ChatData(title=title, type="public", is_app_chat=True), now)

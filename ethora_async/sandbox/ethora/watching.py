@@ -24,6 +24,10 @@ class Watcher(Protocol):
         """Handle a user who left a chat."""
         ...
 
+    def access_changed(self, chat: Chat, user: User) -> None:
+        """Handle a change of a member's rights in a chat."""
+        ...
+
     def chat_deleted(self, chat: Chat) -> None:
         """Handle the deletion of a chat."""
         ...

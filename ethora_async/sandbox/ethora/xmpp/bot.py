@@ -154,6 +154,9 @@ class SandboxBot:
     def left(self, chat: Chat, user: User) -> None:
         """Do nothing: the room removes its occupants itself."""
 
+    def access_changed(self, chat: Chat, user: User) -> None:
+        """Do nothing, as above."""
+
     def chat_deleted(self, chat: Chat) -> None:
         """Do nothing, as above."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.ethora.grants import OWNER, WRITE
+from ethora_async.sandbox.ethora.grants import OWNER, READ, WRITE
 from ethora_async.sandbox.ethora.xmpp.content import content, marks, nick_of, stanza_id
 from ethora_async.sandbox.ethora.xmpp.elements import Element, element, quoted, write
 from ethora_async.sandbox.ethora.xmpp.moderation import Moderation
@@ -236,6 +236,13 @@ class Hub:
             self._tell_presence(chat, user, statuses=(KICKED,), left=True)
             if not occupants:
                 del self._rooms[chat]
+
+    def access_changed(self, chat: Chat, user: User) -> None:
+        """Remove a member who may not read any more from the room; tell everyone in it the role of another."""
+        if not chat.access(user) & READ:
+            self.left(chat, user)
+        elif user in self.occupants(chat):
+            self._tell_presence(chat, user)
 
     def chat_deleted(self, chat: Chat) -> None:
         """Destroy the room of a deleted chat."""
