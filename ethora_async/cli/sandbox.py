@@ -52,6 +52,13 @@ def sandbox(
     two_factor: Annotated[
         TwoFactor | None, typer.Option(help="Rocket.Chat: require a second factor from the administrator.")
     ] = None,
+    webhook_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="Rocket.Chat: a host beside this machine that outgoing webhooks may call. Repeatable.",
+        ),
+    ] = None,
     users_info_url: Annotated[
         str | None,
         typer.Option(metavar="URL", help="ImbaChat: your site's users-info URL; the ids are appended."),
@@ -64,7 +71,9 @@ def sandbox(
     """
     platform = context.obj.platform
     options = SandboxOptions(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
-    options = attrs.evolve(options, tls=tls, cert=cert, key=key, bot=bot, ui=not no_ui)
+    options = attrs.evolve(
+        options, tls=tls, cert=cert, key=key, bot=bot, ui=not no_ui, webhook_hosts=tuple(webhook_host or ())
+    )
     run(_sandbox(options, fault or []))
 
 

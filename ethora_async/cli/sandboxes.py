@@ -75,6 +75,7 @@ class SandboxOptions:
     key: Path | None = None
     bot: str | None = None
     ui: bool = True
+    webhook_hosts: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Check that the platform has the given options.
@@ -88,6 +89,8 @@ class SandboxOptions:
         if self.key is not None and self.cert is None:
             msg = "--key needs --cert: give both, or --tls alone to generate a certificate"
             raise InvalidInputError(msg, field="key")
+        for host in self.webhook_hosts:
+            _check_host(host)
         if self.users_info_url is not None:
             _check_url(self.users_info_url)
 
@@ -110,6 +113,7 @@ _OWN = {
     "--bot": ("bot", Platform.ethora),
     "--server-version": ("server_version", Platform.rocketchat),
     "--two-factor": ("two_factor", Platform.rocketchat),
+    "--webhook-host": ("webhook_hosts", Platform.rocketchat),
     "--users-info-url": ("users_info_url", Platform.imbachat),
 }
 """Options of a single platform."""
@@ -147,6 +151,7 @@ def _rocketchat(options: SandboxOptions) -> SandboxServer:
         admin_password=setting("ROCKETCHAT_PASSWORD"),
         create_tokens_secret=setting("ROCKETCHAT_CREATE_TOKENS_SECRET"),
         two_factor=None if options.two_factor is None else options.two_factor.value,
+        webhook_hosts=options.webhook_hosts,
         host=options.host,
         port=options.port,
         ui=options.ui,
@@ -195,6 +200,16 @@ _MAKERS: dict[Platform, Callable[[SandboxOptions], SandboxServer]] = {
     Platform.avaya: _avaya,
     Platform.imbachat: _imbachat,
 }
+
+
+def _check_host(host: str) -> None:
+    try:
+        usable = urlsplit(f"http://[{host}]" if ":" in host else f"http://{host}").hostname == host.lower() != ""
+    except ValueError:
+        usable = False
+    if not usable:
+        msg = "--webhook-host must be a host name or an IP address alone, without scheme, port and path"
+        raise InvalidInputError(msg, field="webhook_hosts")
 
 
 def _check_url(url: str) -> None:

@@ -19,6 +19,9 @@ from ethora_async import (
     ServerFaultError,
     UserInfo,
 )
+from ethora_async.cli.platforms import Platform
+from ethora_async.cli.sandboxes import SandboxOptions
+from ethora_async.sandbox import RocketChatSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -201,6 +204,11 @@ async def test_imbachat_calls_the_site_that_it_was_told(launch: Launch, monkeypa
         (["--users-info-url", "http://127.0.0.1/"], "--users-info-url"),
         (["--platform", "imbachat", "--users-info-url", "site"], "--users-info-url"),
         (["--platform", "imbachat", "--users-info-url", "http://[/"], "--users-info-url"),
+        (["--webhook-host", "hooks.example"], "--webhook-host"),
+        (["--platform", "rocketchat", "--webhook-host", "http://hooks.example"], "--webhook-host"),
+        (["--platform", "rocketchat", "--webhook-host", "hooks.example:80"], "--webhook-host"),
+        (["--platform", "rocketchat", "--webhook-host", "user@hooks.example"], "--webhook-host"),
+        (["--platform", "rocketchat", "--webhook-host", ""], "--webhook-host"),
         (["--platform", "rocketchat", "--server-version", "5.4"], "6.0 to 9.x"),
         (["--platform", "avaya", "--fault", "nonsense"], "nonsense"),
         (["--platform", "rocketchat", "--port", "0", "--host", "a..b"], "cannot listen"),
@@ -212,6 +220,13 @@ def test_what_cannot_be_is_one_sentence_and_a_mistake_of_usage(bare: Cli, words:
     assert result.stderr.startswith("error: ")
     assert named in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_webhooks_may_call_the_hosts_that_are_named() -> None:
+    hosts = ("Hooks.example", "192.0.2.7", "2001:db8::7")
+    sandbox = SandboxOptions(Platform.rocketchat, "127.0.0.1", 0, webhook_hosts=hosts).make()
+    assert isinstance(sandbox, RocketChatSandbox)
+    assert sandbox._webhooks._hosts == {"hooks.example", "192.0.2.7", "2001:db8::7"}
 
 
 def test_a_widget_id_that_is_no_number_is_named(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

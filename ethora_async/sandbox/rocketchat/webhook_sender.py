@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 LONGEST = 1_000_000
 """Bytes of an answer that are read."""
-FOREIGN = "The sandbox calls webhooks on this machine only: name further hosts by webhook_hosts."
+FOREIGN = "The sandbox calls webhooks on this machine only: name further hosts by webhook_hosts= or --webhook-host."
 
 
 class WebhookSender:
