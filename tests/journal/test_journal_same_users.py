@@ -15,7 +15,9 @@ from ethora_async.sync.store import Comparison, Journal, comparison, execution, 
 from ethora_async.sync.store.items import WantedUsers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from ethora_async.sync.store import Kind
 
 IDS = st.sampled_from(["ann", "Ann", "bea", "cleo", "dan"])
 EMAILS = st.sampled_from(["a@example.com", "b@example.com", "c@example.com"])
@@ -29,7 +31,8 @@ BEA = ("bea", "b@example.com", "Bea", "Lee", "")
 
 def wanted(rows: Sequence[tuple[str, ...]], fields: int) -> WantedUsers:
     """Return users for whom the source states so many fields."""
-    ids, states = [row[0] for row in rows], [dict(zip(FIELDS[:fields], row[1:], strict=False)) for row in rows]
+    ids = [row[0] for row in rows]
+    states: list[Mapping[str, str]] = [dict(zip(FIELDS[:fields], row[1:], strict=False)) for row in rows]
     items = [{"id": id, **state} for id, state in zip(ids, states, strict=True)]
     keys, emails = [id.lower() for id in ids], [row[1] for row in rows]
     return WantedUsers(ids, keys, states, items, emails, "u.csv", range(2, 2 + len(rows)))
@@ -37,9 +40,11 @@ def wanted(rows: Sequence[tuple[str, ...]], fields: int) -> WantedUsers:
 
 def compared(batches: Sequence[WantedUsers], listed: Sequence[tuple[Any, ...]], *, together: bool) -> Any:
     """Return the differences and the rejected rows."""
-    ids, states = [row[0] for row in listed], [dict(zip(FIELDS, row[1:5], strict=True)) for row in listed]
+    ids = [row[0] for row in listed]
+    states: list[Mapping[str, str | None]] = [dict(zip(FIELDS, row[1:5], strict=True)) for row in listed]
     users = ListedUsers(ids, [id.lower() for id in ids], states, [row[5] for row in listed])
-    seen, kinds = sides.Seen(), frozenset({"user"})
+    seen = sides.Seen()
+    kinds: frozenset[Kind] = frozenset({"user"})
     rules = Comparison(kinds, True, {"user": frozenset(FIELDS[1:])}, sources=kinds)
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(schema.TABLES + schema.SIDES)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.sync.store import sides
-from ethora_async.sync.store.schema import TARGET_INDEX, UNLIKE_INDEX
+from ethora_async.sync.store.schema import IDENTITY_INDEX, TARGET_INDEX, UNLIKE_INDEX
 from ethora_async.wording import quoted, quoted_apart
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
     """Match wanted memberships with chats and users that exist or will be created, and reject the others."""
     if db.execute("SELECT 1 FROM wanted WHERE kind = 'member' LIMIT 1").fetchone() is None:
         return
-    db.execute(TARGET_INDEX)
+    for index in (TARGET_INDEX, IDENTITY_INDEX):
+        db.execute(index)
     for kind, column, target in (("chat", "key", "target"), ("user", "other", "other_target")):
         wanted = f"FROM wanted AS s WHERE s.kind = '{kind}' AND s.key = w.{column}"
         actual = f"FROM actual AS s WHERE s.kind = '{kind}' AND s.key = w.{column} AND s.other = ''"

@@ -50,9 +50,11 @@ PRAGMA temp.cache_size=-8000;
 
 WANTED_INDEXES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS temp.wanted_by_key ON wanted (kind, key, other)",
-    "CREATE INDEX IF NOT EXISTS temp.wanted_by_identity ON wanted (kind, identity)",
+    "CREATE INDEX IF NOT EXISTS temp.wanted_by_identity ON wanted (kind, identity) WHERE identity <> key",
     "CREATE INDEX IF NOT EXISTS temp.wanted_by_email ON wanted (email)",
 )
+"""Of most rows the key is the identity as well, so that the second index holds few."""
+
 WANTED_INDEX_NAMES = ("wanted_by_key", "wanted_by_identity", "wanted_by_email")
 REPEAT_INDEXES = (WANTED_INDEXES[0].replace("UNIQUE ", ""), *WANTED_INDEXES[1:])
 """The indexes by which rows are found that repeat something, while there are any."""
@@ -61,6 +63,7 @@ ACTUAL_INDEXES = (
     "CREATE INDEX IF NOT EXISTS temp.actual_by_identity ON actual (kind, identity)",
     "CREATE INDEX IF NOT EXISTS temp.actual_by_email ON actual (email)",
 )
+IDENTITY_INDEX = "CREATE INDEX IF NOT EXISTS temp.wanted_by_any_identity ON wanted (kind, identity)"
 UNLIKE_INDEX = "CREATE INDEX IF NOT EXISTS temp.wanted_unlike ON wanted (kind, key) WHERE NOT same"
 TARGET_INDEX = "CREATE INDEX IF NOT EXISTS temp.wanted_by_target ON wanted (kind, target, other_target)"
 ITEM_INDEX = "CREATE INDEX IF NOT EXISTS item_by_key ON item (kind, key, other)"

@@ -37,16 +37,29 @@ _SAME_USER = (
 
 _ACTUAL = "INSERT OR {} INTO actual (kind, key, other, identity, state, email, own) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _REPEATED = " UNION ".join(
-    f"SELECT rowid FROM wanted WHERE {which} AND ({columns}) IN"
-    f" (SELECT {columns} FROM wanted WHERE {which} GROUP BY {columns} HAVING COUNT(*) > 1)"
-    for which, columns in (
-        ("email IS NOT NULL", "email"),
-        ("kind <> 'member'", "kind, key"),
-        ("kind <> 'member'", "kind, identity"),
-        ("kind = 'member'", "key, other"),
-    )
+    [
+        f"SELECT rowid FROM wanted WHERE {which} AND ({columns}) IN"
+        f" (SELECT {columns} FROM wanted WHERE {which} GROUP BY {columns} HAVING COUNT(*) > 1)"
+        for which, columns in (
+            ("email IS NOT NULL", "email"),
+            ("kind <> 'member'", "kind, key"),
+            ("kind <> 'member' AND identity <> key", "kind, identity"),
+            ("kind = 'member'", "key, other"),
+        )
+    ]
+    + [
+        f"SELECT {row}.rowid FROM wanted AS other CROSS JOIN wanted AS plain ON plain.kind = other.kind"
+        " AND plain.key = other.identity AND plain.identity = plain.key"
+        " WHERE other.kind <> 'member' AND other.identity <> other.key"
+        for row in ("other", "plain")
+    ]
 )
-"""The numbers of wanted rows that share with others what no two may share."""
+"""The numbers of wanted rows that share with others what no two may share. Of most rows the key is the identity."""
+
+_OF_IDENTITY = " UNION ALL ".join(
+    f"SELECT key, file, line FROM wanted WHERE kind = ?1 AND {which} AND NOT refused"
+    for which in ("key = ?2 AND identity = key", "identity = ?2 AND identity <> key")
+)
 
 _MANY = 20_000
 """Rows of the sources that are looked up as they come. Of more, those that repeat something are found at the end."""
@@ -337,8 +350,7 @@ def _repeats(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
 
 
 def _shares_identity(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
-    query = "SELECT key, file, line FROM wanted WHERE kind = ? AND identity = ? AND NOT refused"
-    same = db.execute(query, (row.kind, row.identity)).fetchone()
+    same = db.execute(_OF_IDENTITY, (row.kind, row.identity)).fetchone()
     if same is None:
         return False
     first, file, line = same
