@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from postgres_server import Postgres
 
-pytest_plugins = ["confirmed_stalls"]
+pytest_plugins = ["confirmed_stalls", "shared_work"]
 
 # A loaded machine is slow, and a test that fails for it proves nothing. Fifty examples a run: new ones each time.
 settings.register_profile("house", deadline=None, max_examples=50)
@@ -28,6 +28,9 @@ settings.load_profile("house")
 # A test run starts Python hundreds of times, and each time it would compile what was compiled before.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Collecting makes many objects and drops few of them.
+gc.disable()
 
 PREFIXES = ("ETHORA_", "AVAYA_", "IMBACHAT_", "ROCKETCHAT_", "AWS_", "VAULT_")
 """What the variables of developers and their machines begin with."""
@@ -46,6 +49,7 @@ def pytest_collection_finish() -> None:
     """Freeze the collected tests: garbage collections of the run then skip them."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

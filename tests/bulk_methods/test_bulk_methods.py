@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
@@ -18,7 +19,7 @@ from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 
 
 COUNT = 230
@@ -161,9 +162,14 @@ async def client(sandbox: EthoraSandbox) -> AsyncIterator[EthoraClient]:
         yield client
 
 
-@pytest.mark.parametrize("ordered", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", METHODS)
+def every_combination() -> Iterator[Any]:
+    """Yield a method, a kind of items and whether the order is kept: each method with one kind, and one with each."""
+    for name, kind, ordered in itertools.product(METHODS, KINDS, (False, True)):
+        quick = name == next(iter(METHODS)) or kind == "async generator"
+        yield pytest.param(name, kind, ordered, marks=() if quick else pytest.mark.slow, id=f"{name}-{kind}-{ordered}")
+
+
+@pytest.mark.parametrize(("name", "kind", "ordered"), list(every_combination()))
 async def test_every_item_of_every_kind_of_items_ends_once(
     name: str, kind: str, ordered: bool, client: EthoraClient
 ) -> None:

@@ -84,11 +84,15 @@ def refused(seen: dict[str, int]) -> float:
 
 
 async def test_a_small_import_gets_through_a_bad_day() -> None:
-    seen, _ = await imported(2_000, BAD_DAY.replace("every=50", "every=10").replace("every=40", "every=8"))
+    worse = BAD_DAY.replace("every=50", "every=10").replace(
+        "job_stall=2 job_stall_every=40", "job_stall=0.3 job_stall_every=8"
+    )
+    seen, _ = await imported(2_000, worse)
     assert seen["statuses"]["503"] >= 3
     assert seen["statuses"]["0"] >= 3
 
 
+@pytest.mark.slow
 async def test_a_small_import_keeps_to_the_rate_of_the_platform() -> None:
     seen, events = await imported(6_000, "*: limit=60 per=1 retry_after=1")
     assert seen["statuses"]["429"] >= 1

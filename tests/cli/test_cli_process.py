@@ -258,11 +258,11 @@ def test_a_package_missing_for_the_command_line_is_told_in_json() -> None:
     ("arguments", "code", "message"),
     [
         (("plan", "--users", "-"), 2, "stdin is empty"),
-        (("token",), 2, "Missing argument"),
+        pytest.param(("token",), 2, "Missing argument", marks=pytest.mark.slow),
         (("resume", "no.journal"), 2, "no.journal does not exist"),
     ],
 )
-@pytest.mark.parametrize("closed", ["<&-", "<&- 2>&-"])
+@pytest.mark.parametrize("closed", [pytest.param("<&-", marks=pytest.mark.slow), "<&- 2>&-"])
 def test_closed_streams_are_as_good_as_the_null_device(
     arguments: tuple[str, ...], code: int, message: str, closed: str, settings: Env
 ) -> None:

@@ -49,6 +49,7 @@ def sandbox(tmp_path: Path) -> dict[str, str]:
         process.communicate()
 
 
+@pytest.mark.slow
 async def test_the_tour_can_be_followed(
     sandbox: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,7 +79,7 @@ def test_a_platform_that_takes_so_many_a_second_hardly_has_to_refuse(
 
 
 @pytest.mark.parametrize("takes", LATENCIES)
-@pytest.mark.parametrize("at_once", [1, 2, 8, 16])
+@pytest.mark.parametrize("at_once", [1, *(pytest.param(number, marks=pytest.mark.slow) for number in (2, 8)), 16])
 def test_what_a_platform_takes_at_once_is_made_use_of(at_once: int, takes: Any) -> None:
     platform = Platform(at_once=at_once, takes=takes)
     run_virtual(burst(client(platform), 4_000, 64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +130,14 @@ def _looks_into_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_walk, "MASKED", trusted)
 
 
-@pytest.mark.parametrize("client", GOOD)
-@pytest.mark.parametrize("way", ["constructor", "from_env", "from_secrets"])
+def constructions() -> Iterator[Any]:
+    """Yield each client by its constructor, and one by each other way; the others pass through the same code."""
+    for client, way in itertools.product(GOOD, ("constructor", "from_env", "from_secrets")):
+        slow = way != "constructor" and client is not RocketChatClient
+        yield pytest.param(client, way, marks=pytest.mark.slow if slow else ())
+
+
+@pytest.mark.parametrize(("client", "way"), list(constructions()))
 def test_an_error_of_a_constructor_shows_no_secret(client: Client, way: str) -> None:
     failed = 0
     for name, given in cases(client):

@@ -57,9 +57,15 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
+@cache
+def source(path: Path) -> str:
+    """Return the text of a module, read once."""
+    return path.read_text("utf-8")
+
+
 def imports(path: Path, known: frozenset[str]) -> Iterator[tuple[int, str]]:
     """Every import of our own modules anywhere in a file, with its line: in functions and under TYPE_CHECKING too."""
-    for line, module, name in _imported(path.read_text("utf-8")):
+    for line, module, name in _imported(source(path)):
         # What is imported may be a module itself: `from ethora_async import codec`.
         full = f"{module}.{name}" if name else module
         found = full if full in known or not name else module

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 import pytest
-from house_helpers import ROOT, headings, modules
+from house_helpers import ROOT, headings, modules, source
 
 import ethora_async
 from ethora_async import errors
@@ -57,7 +57,7 @@ def test_the_type_checkers_see_the_same_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, path in ALL if path.name == "__init__.py" and "__all__" in path.read_text("utf-8")]
+    "name", [name for name, path in ALL if path.name == "__init__.py" and "__all__" in source(path)]
 )
 def test_every_packages_names_are_sorted_and_reachable(name: str) -> None:
     module = importlib.import_module(name)
@@ -79,7 +79,7 @@ def _public(body: list[ast.stmt], inside: str) -> Iterator[tuple[str, Definition
 def test_everything_public_says_what_it_is() -> None:
     silent = []
     for name, path in ALL:
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = ast.parse(source(path))
         if not ast.get_docstring(tree):
             silent.append(name)
         silent += [full for full, node in _public(tree.body, name) if not ast.get_docstring(node)]
@@ -89,7 +89,7 @@ def test_everything_public_says_what_it_is() -> None:
 def test_files_and_functions_stay_small() -> None:
     large = []
     for name, path in ALL:
-        text = path.read_text("utf-8")
+        text = source(path)
         if text.count("\n") > LONGEST_FILE:
             large.append(name)
         for node in ast.walk(ast.parse(text)):
@@ -111,7 +111,7 @@ def _code_lines(node: Function) -> int:
 
 def test_no_file_leaves_work_for_later() -> None:
     marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
-    assert [name for name, path in ALL if marks.search(path.read_text("utf-8"))] == []
+    assert [name for name, path in ALL if marks.search(source(path))] == []
 
 
 def _operations() -> dict[str, Operation]:
@@ -167,7 +167,7 @@ def test_an_operation_names_its_source_and_is_well_formed(name: str) -> None:
 @pytest.mark.parametrize("name", sorted({name.partition(".")[2] or name for name in OPERATIONS}))
 def test_every_listed_operation_is_used(name: str) -> None:
     uses = re.compile(rf"\boperations\.{name}\b" if not name.startswith("_") else rf"={name},")
-    assert any(uses.search(path.read_text("utf-8")) for _, path in ALL)
+    assert any(uses.search(source(path)) for _, path in ALL)
 
 
 def test_reads_changes_and_deletions_are_repeatable() -> None:
@@ -178,9 +178,7 @@ def test_reads_changes_and_deletions_are_repeatable() -> None:
 
 def test_no_annotation_reaches_for_the_builtins_by_module() -> None:
     """A method called `list` hides the type in its class: what such a class returns is annotated by another name."""
-    assert [
-        name for name, path in ALL if re.search(r"^\s*import builtins\b", path.read_text("utf-8"), re.MULTILINE)
-    ] == []
+    assert [name for name, path in ALL if re.search(r"^\s*import builtins\b", source(path), re.MULTILINE)] == []
 
 
 SAME_WORD = {
@@ -196,7 +194,7 @@ def test_a_class_name_means_one_thing() -> None:
     """Platforms are each other's counterparts, and a sandbox models its platform: those may use the same words."""
     homes: defaultdict[str, set[str]] = defaultdict(set)
     for name, path in ALL:
-        for node in ast.parse(path.read_text("utf-8")).body:
+        for node in ast.parse(source(path)).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes[node.name].add(name)
     clashes = {name: sorted(places) for name, places in homes.items() if _clash(places) and name not in SAME_WORD}

@@ -172,7 +172,7 @@ def test_waiting_for_a_processor_is_no_stall(culprit: Any, busy_machine: None) -
         culprit.count(0.02)
         taken.append(time.perf_counter() - began)
 
-    for _ in range(20):
+    while len(taken) < 20 and sum(seconds > 0.05 for seconds in taken) < 3:
         assert found(step) == []
     assert max(taken) > 0.05, "this machine was not busy"
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from outbox_helpers import DRIVERS, Database, tables_gone
-from postgres_server import PASSWORD
+from postgres_server import PASSWORD, emptied
 
+from ethora_async.outbox.postgres import schema as postgres_schema
 from ethora_async.outbox.postgres.store import PostgresStore
 from ethora_async.outbox.sqlite.store import SqliteStore
 from ethora_async.sandbox import EthoraSandbox
@@ -38,6 +39,22 @@ def postgres_url(postgres: Postgres) -> str:
 
 
 @pytest.fixture
+def emptied_url(request: pytest.FixtureRequest, postgres: Postgres) -> str:
+    """The URL of a database whose tables of ours, if there are any, have no rows."""
+    if "postgres_url" in request.fixturenames:
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    url = postgres.url("postgresql", password=PASSWORD.replace("@", "%40").replace("/", "%2F").replace(":", "%3A"))
+    versions = {"ethora_outbox": postgres_schema.VERSION}
+    with psycopg.connect(url, autocommit=True) as connection:
+        if emptied(connection, versions, [name for name in postgres_schema.TABLES if name not in versions]):
+            connection.execute("DROP TABLE IF EXISTS person")
+        else:
+            tables_gone(connection)
+    return url
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'app.db'}"
 
@@ -47,7 +64,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """An empty outbox in each database."""
     made: Any
     if request.param == "postgresql":
-        made = PostgresStore(request.getfixturevalue("postgres_url"))
+        made = PostgresStore(request.getfixturevalue("emptied_url"))
     else:
         made = SqliteStore(request.getfixturevalue("sqlite_url").removeprefix("sqlite:///"))
     await made.init()
@@ -59,7 +76,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """A database with an outbox, for every adapter."""
     driver = DRIVERS[request.param]
-    url = request.getfixturevalue("postgres_url" if driver.postgres else "sqlite_url")
+    url = request.getfixturevalue("emptied_url" if driver.postgres else "sqlite_url")
     store: Any = PostgresStore(url) if driver.postgres else SqliteStore(url.removeprefix("sqlite:///"))
     await store.init()
     yield Database(driver, url, store)

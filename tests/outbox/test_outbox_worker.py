@@ -243,7 +243,7 @@ async def test_an_outage_gives_nobody_up_and_costs_no_attempt(platform: Platform
     await platform.client.users.reserved()
     await want(store, (outbox.want_users, [user(f"u{number}") for number in range(5)]))
     await platform.sandbox.aclose()
-    async with Worker(platform.client, store, deadline=2, lease=3):
+    async with Worker(platform.client, store, deadline=0.5, lease=1.5):
         await until(lambda: _reasons(store))
         assert all(attempts == 0 for attempts, _ in await _reasons(store))
         await platform.sandbox.start()

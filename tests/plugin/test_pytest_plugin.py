@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "test_your_product.py"
-SETTLED = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
 ALONE = ("--disable-plugin-autoload", "-p", "ethora", "-W", "error", "-p", "no:cacheprovider")
 """Without whatever else is installed here: no plugin runs coroutines."""
+SETTLED = (
+    *("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"),
+    *("-p", "no:schemathesis", "-p", "no:randomly"),  # they take long to load
+)
 
 
 def test_it_is_there_once_the_package_is_installed() -> None:
@@ -49,7 +52,7 @@ def test_the_example_can_be_copied_and_passes(pytester: pytest.Pytester) -> None
 
 
 def test_the_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--fixtures")
+    result = pytester.runpytest_subprocess("--fixtures", *ALONE)
     for line in (
         "ethora_client -- *",
         "    A client of `ethora_sandbox`*",

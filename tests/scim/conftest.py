@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from postgres_server import PASSWORD
+from postgres_server import PASSWORD, emptied
 from scim_helpers import Scim, served
 
 from ethora_async.outbox.postgres import schema as outbox_schema
@@ -36,6 +36,19 @@ def postgres_url(postgres: Postgres) -> str:
 
 
 @pytest.fixture
+def emptied_url(postgres: Postgres) -> str:
+    """The URL of a database whose tables, if there are any, have no rows."""
+    url = postgres.url("postgresql", password=PASSWORD.replace("@", "%40").replace("/", "%2F").replace(":", "%3A"))
+    versions = {"ethora_scim": schema.VERSION, "ethora_outbox": outbox_schema.VERSION}
+    tables = [name for name in (*reversed(schema.TABLES), *outbox_schema.TABLES) if name not in versions]
+    with psycopg.connect(url, autocommit=True) as connection:
+        if not emptied(connection, versions, tables):
+            for statement in (*schema.DROP, *outbox_schema.DROP):
+                connection.execute(statement.encode())
+    return url
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'chat.db'}"
 
@@ -43,7 +56,7 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database, in each kind."""
-    url: str = request.getfixturevalue("postgres_url" if request.param == "postgresql" else "sqlite_url")
+    url: str = request.getfixturevalue("emptied_url" if request.param == "postgresql" else "sqlite_url")
     return url
 
 

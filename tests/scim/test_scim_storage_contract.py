@@ -38,5 +38,5 @@ class TestSqlite(Records):
 
 class TestPostgres(Records):
     @pytest.fixture
-    def database_url(self, postgres_url: str) -> str:
-        return postgres_url
+    def database_url(self, emptied_url: str) -> str:
+        return emptied_url

@@ -63,6 +63,7 @@ def test_a_mistake_is_found(mutation: Mutation) -> None:
     assert f"again.py {seed}" in found, mutation.__doc__
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_run_in_another_process() -> None:
     root = AGAIN.parent.parent.parent
 

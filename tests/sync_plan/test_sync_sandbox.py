@@ -38,25 +38,28 @@ async def files(directory: Path, first: int, last: int) -> dict[str, Any]:
     }
 
 
-async def test_a_whole_directory_moves_on_and_both_sides_agree_each_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("people", "moved"), [(120, 10), pytest.param(250, 20, marks=pytest.mark.slow)])
+async def test_a_whole_directory_moves_on_and_both_sides_agree_each_time(
+    people: int, moved: int, tmp_path: Path
+) -> None:
     async with (
         EthoraSandbox(deletion_lag=0.3) as sandbox,
         EthoraClient(app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url) as client,
     ):
-        for round_, (first, last) in enumerate([(0, 250), (20, 270)]):
+        for round_, (first, last) in enumerate([(0, people), (moved, people + moved)]):
             sources = await files(tmp_path, first, last)
             journal = tmp_path / f"{round_}.journal"
             async with await make_plan(client, **sources, prune=True, journal=journal) as plan:
                 done = await apply_plan(client, plan)
-            assert done.raise_for_failures().counts["user", "create", "created"] in (250, 20)
+            assert done.raise_for_failures().counts["user", "create", "created"] in (people, moved)
             assert (await resume(client, journal)).counts == done.counts
             assert PASSWORD.encode() not in journal.read_bytes()
             assert (await verify(client, **sources, prune=True, wait=20)).in_step
             async with await make_plan(client, **sources, prune=True) as plan:
                 assert plan.summary.in_step
         app = sandbox.store.app(sandbox.app_id)
-        assert app.users.find("u19") is None
-        assert app.users.find("u20") is not None
+        assert app.users.find(f"u{moved - 1}") is None
+        assert app.users.find(f"u{moved}") is not None
         assert app.owner is not None
 
 

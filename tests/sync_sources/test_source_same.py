@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,9 +72,21 @@ async def read(location: str, query: str | None) -> list[Any]:
     return found
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RECORDS, min_size=1, max_size=6))
 def test_the_same_records_are_read_back_the_same_whatever_they_are_written_in(records: list[dict[str, Any]]) -> None:
+    read_back(records)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(RECORDS, min_size=1, max_size=6))
+def test_many_records_are_read_back_the_same_whatever_they_are_written_in(records: list[dict[str, Any]]) -> None:
+    read_back(records)
+
+
+def read_back(records: list[dict[str, Any]]) -> None:
+    """Write records in each way, and check that all ways read back the same."""
     with tempfile.TemporaryDirectory() as name:
         sources = write_all(Path(name), records)
         first, *others = [asyncio.run(read(*source)) for source in sources]
