@@ -125,12 +125,13 @@ class Connection:
 
     async def _has_room(self) -> bool:
         """Wait until the queue is short enough to read on; drop a client that takes nothing."""
-        try:
-            async with asyncio.timeout(STALLED_SECONDS):
-                await self._room.wait()
-        except TimeoutError:
-            self.drop()
-            return False
+        if not self._room.is_set():
+            try:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await self._room.wait()
+            except TimeoutError:
+                self.drop()
+                return False
         return not self._broken
 
     async def _write(self) -> None:
