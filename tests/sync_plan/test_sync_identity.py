@@ -152,6 +152,22 @@ async def test_a_row_that_cannot_be_read_names_its_user_all_the_same() -> None:
         assert (await reasons(plan))[-1] == ("board/new", "the user new cannot be used: its own row is not valid")
 
 
+@pytest.mark.parametrize("prune", [False, True])
+async def test_who_has_the_address_of_somebody_listed_is_named_and_never_deleted(prune: bool) -> None:
+    platform = FakePlatform(page=50)
+    for id, address in (("a", "1"), ("b", "2"), ("c", "3")):
+        platform.seed_user(id, email=f"{address}@example.com")
+    # Ids moved on by one: b is a's new id, and c is b's.
+    users = users_of([user("b", "1"), user("c", "2")])
+    async with await make_plan(platform.client(), users=users, prune=prune, allow_delete=9) as plan:
+        assert await changes(plan) == []
+        assert plan.summary.extras == {}
+        assert [(entry.key, entry.reason) async for entry in plan.cannot_change()] == [
+            ("b", "email '1@example.com' belongs to 'a' on the platform, who keeps it"),
+            ("c", "email '2@example.com' belongs to 'b' on the platform, who keeps it"),
+        ]
+
+
 async def test_a_conflict_names_the_holder() -> None:
     platform = FakePlatform(page=50)
     platform.seed_user("a", email="s@example.com")

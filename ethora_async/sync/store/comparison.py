@@ -42,7 +42,8 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
             if not listed:
                 continue
             add_rows(db, _changed(db, kind, what.changeable[kind]))
-            _superfluous(db, kind, "delete" if what.prune else EXTRA)
+            keep = kind == "user" and "email" not in what.changeable[kind] and not what.replace
+            _superfluous(db, kind, "delete" if what.prune else EXTRA, keep_addresses=keep)
     if "user" in what.kinds:
         advice.add_left_out(db, what.left_out)
     if listed and db.execute("SELECT 1 FROM item WHERE kind = 'user' AND step > 0 LIMIT 1").fetchone() is not None:
@@ -122,8 +123,17 @@ def _changed(db: sqlite3.Connection, kind: Kind, changeable: frozenset[str]) -> 
             whole = {"item": decoded(item), "fields": here}
             yield _row(STEPS[kind, "update"], kind, "update", target, before, here, whole, file, line)
         if there := {name: value for name, value in after.items() if name not in changeable}:
-            reason = _NO_RENAME if "id" in there else None
+            reason = _NO_RENAME if "id" in there else _holder(db, target, there.get("email"))
             yield _row(0, kind, CANNOT_CHANGE, target, before, there, {"fields": there}, file, line, reason)
+
+
+def _holder(db: sqlite3.Connection, key: str, email: str | None) -> str | None:
+    """Return who else has the address that a user cannot get; None if nobody has."""
+    if email is None:
+        return None
+    query = "SELECT MIN(key) FROM actual WHERE kind = 'user' AND email = ? AND key <> ?"
+    holder = db.execute(query, (email, key)).fetchone()[0]
+    return None if holder is None else f"email {email!r} belongs to {holder!r} on the platform, who keeps it"
 
 
 def _row(
@@ -142,7 +152,16 @@ def _row(
     return (step, kind, action, key, "", encoded(old), encoded(after), False, file, line, reason)
 
 
-def _superfluous(db: sqlite3.Connection, kind: Kind, action: str) -> None:
+def _superfluous(db: sqlite3.Connection, kind: Kind, action: str, *, keep_addresses: bool) -> None:
+    """Create items for the records that no row wants.
+
+    Args:
+        db: the connection.
+        kind: users or chats.
+        action: ``delete``, or ``extra`` to report them.
+        keep_addresses: whether to leave out users whose address another user should have: addresses cannot be changed,
+            so that it would free nothing, and both rows may be about one person with a new id.
+    """
     # Two rows are never the same record: if there are as many of these as of records, all records are wanted.
     same = db.execute("SELECT TOTAL(same AND kind = ?) FROM wanted", (kind,)).fetchone()
     if same == db.execute("SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own", (kind,)).fetchone():
@@ -150,12 +169,13 @@ def _superfluous(db: sqlite3.Connection, kind: Kind, action: str) -> None:
     db.execute(TARGET_INDEX)
     # A row that could not be read is in the list all the same. Deletions are stopped by the guard then.
     unread = " AND key NOT IN (SELECT b.id FROM bad AS b WHERE b.kind = ? AND b.id IS NOT NULL)"
+    claimed = " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.email = a.email AND w.target <> a.key)"
     db.execute(
         f"{_INSERT} SELECT ?, kind, ?, key, '', state, NULL, 0, NULL, NULL FROM actual AS a WHERE kind = ? AND NOT own"
         " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind = a.kind AND w.target = a.key)"
         # A rejected row may mean the user who has its address.
         " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.refused AND w.email = a.email)"
-        f"{unread if action == EXTRA else ''} ORDER BY key",
+        f"{unread if action == EXTRA else ''}{claimed if keep_addresses else ''} ORDER BY key",
         (STEPS.get((kind, action), 0), action, kind, *([kind] if action == EXTRA else [])),
     )
 

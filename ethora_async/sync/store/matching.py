@@ -137,10 +137,7 @@ def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
         _refuse(db, f"{neither} AND {unread}", kind, f"{name} cannot be used: its own row is not valid'")
         _refuse(db, neither, kind, f"{name} is neither among those wanted nor on the platform'")
         if what.prune and kind in what.kinds:
-            unwanted = (
-                f"{member} AND NOT EXISTS (SELECT 1 {wanted}) AND NOT EXISTS"
-                f" (SELECT 1 FROM wanted AS s WHERE s.kind = '{kind}' AND s.target = w.{column})"
-            )
+            unwanted = f"{member} AND w.{column} IN (SELECT key FROM item WHERE kind = '{kind}' AND action = 'delete')"
             _refuse(db, unwanted, kind, f"{name} is to be deleted, since no other source wants it'")
 
 
