@@ -250,14 +250,15 @@ def _items(reply: Reply, key: str, operation: Operation) -> tuple[Any, ...]:
 def _total(data: Any) -> int | None:
     holders = [data, *(data.get(name) for name in ("pagination", "paging"))] if isinstance(data, dict) else []
     totals = [holder.get("total") for holder in holders if isinstance(holder, dict)]
-    return next((total for total in totals if isinstance(total, int) and not isinstance(total, bool)), None)
+    # A negative number stands for an unknown one.
+    return next((one for one in totals if isinstance(one, int) and not isinstance(one, bool) and one >= 0), None)
 
 
 def _identity(item: Any) -> str:
     if isinstance(item, dict):
         for name in _IDS:
             if isinstance(item.get(name), (str, int)):
-                return f"{name}={item[name]}"
+                return f"{name}={item[name]!r}"
     return codec.dumps(item).decode()
 
 

@@ -252,6 +252,20 @@ async def test_a_platform_that_caps_its_pages_loses_no_items(make: Any, told: bo
                 client.pages("/x", key="rows", offset=number)
 
 
+@clients
+@pytest.mark.parametrize("total", [-1, "2", None, 1.5, True, []])
+async def test_a_total_that_is_none_ends_no_listing(make: Any, total: Any, clock: FakeClock) -> None:
+    ids: list[Any] = [1, "1", "a", "a b"]
+
+    def answer(request: Request) -> Response:
+        query = dict(parse_qsl(urlsplit(request.url).query))
+        offset = int(query["pageNumber"]) - 1 if make is avaya else int(query["offset"])
+        return response(200, {"rows": [{"id": one} for one in ids[offset : offset + 1]], "total": total})
+
+    async with make(Server(answer).transport, clock, []) as client:
+        assert [row["id"] async for row in client.pages("/x", key="rows", limit=1)] == ids
+
+
 async def test_where_pages_have_numbers_a_list_starts_at_one(clock: FakeClock) -> None:
     server = Server(listing([{"id": str(index)} for index in range(8)], numbered=True))
     async with avaya(server.transport, clock, []) as client:
