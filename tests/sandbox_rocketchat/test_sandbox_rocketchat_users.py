@@ -235,3 +235,18 @@ async def test_the_version_is_told_in_short_to_strangers_and_whole_to_administra
 )
 async def test_old_servers_hand_out_more_than_they_should(rest: Rest, told: bool) -> None:
     assert ("services" in await rest.make_user("ada")) is told
+
+
+async def test_another_users_status_takes_a_permission(rest: Rest) -> None:
+    ada, bob = await rest.make_member("ada"), await rest.make_member("bob")
+    for named in ({"userId": bob.id}, {"username": "bob"}, {"user": "bob"}):
+        refused = await rest.post("users.setStatus", {"status": "busy", "message": "mine", **named}, who=ada)
+        assert refused.status == 403
+        assert (await rest.post("users.setStatus", {"status": "away", **named})).status == 200
+        assert (await rest.get("users.getStatus", username="bob")).body["status"] == "away"
+        assert (await rest.get("users.getStatus", username="ada")).body.get("message") != "mine"
+        await rest.post("users.setStatus", {"status": "online", "message": " x" * 100, **named}, who=bob)
+        shown = (await rest.get("users.getStatus", username="bob")).body
+        assert (shown["status"], len(shown["message"])) == ("online", 120)
+    unknown = await rest.post("users.setStatus", {"status": "busy", "username": "nobody"})
+    assert unknown.body["errorType"] == "error-invalid-user"

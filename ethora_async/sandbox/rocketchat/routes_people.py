@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 from ethora_async.sandbox.rocketchat import announce, two_factor
 from ethora_async.sandbox.rocketchat.announce import STATES
 from ethora_async.sandbox.rocketchat.call import success
-from ethora_async.sandbox.rocketchat.errors import MeteorError
+from ethora_async.sandbox.rocketchat.errors import MeteorError, forbidden
+from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import RateLimit, Routes
 from ethora_async.sandbox.rocketchat.schema import TEXT, closed
 from ethora_async.sandbox.rocketchat.tokens import drop
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.rocketchat.records import User
     from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 MINUTE = 60_000
+LONGEST_STATUS = 120
+"""Characters of a status text; the rest is cut off."""
 
 
 @ROUTES.add(
@@ -28,15 +32,24 @@ MINUTE = 60_000
     body=closed({}, dict.fromkeys(("status", "message", "userId", "username", "user"), TEXT)),
 )
 def set_status(call: Call) -> Reply:
-    """Change the caller's presence or status text."""
-    user = call.user
+    """Change the caller's presence or status text, or with `edit-other-user-info` another user's."""
+    user = _meant(call)
     status = call.body.get("status", user.status)
     if status not in STATES:
         raise MeteorError("error-invalid-status", "Valid status types include online, away, offline, and busy.")
     user.status = status
-    user.status_text = call.body.get("message", user.status_text)
+    user.status_text = call.body.get("message", user.status_text).strip()[:LONGEST_STATUS]
     announce.status(call.platform, user)
     return success()
+
+
+def _meant(call: Call) -> User:
+    named = {name: call.body[name] for name in ("userId", "username", "user") if call.body.get(name)}
+    if set(named.values()) <= {call.user.id, call.user.username}:
+        return call.user
+    if not may(call.user, "edit-other-user-info"):
+        raise forbidden(call.platform.version)
+    return call.user_of(named)
 
 
 @ROUTES.add(
