@@ -10,6 +10,7 @@ once it listens and ends when its standard input does. Jobs have ended at the fi
 from __future__ import annotations
 
 import asyncio
+import selectors
 import sys
 from itertools import count
 from typing import Any
@@ -119,5 +120,12 @@ async def serve(delay: float) -> None:
     await loop.run_in_executor(None, sys.stdin.read)
 
 
+def exact_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop whose timers are exact: epoll rounds them up to a whole millisecond, a twentieth of 20."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))
+    wait = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+    with asyncio.Runner(loop_factory=exact_loop if wait else None) as runner:
+        runner.run(serve(wait))
