@@ -12,7 +12,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from ethora_async.cli.serve.keys import FETCH_AT_MOST_EVERY, FETCH_EVERY, LOOK_EVERY, PublicKeys, RemoteKeys
+from ethora_async.cli.serve.keys import FETCH_AT_MOST_EVERY, FETCH_EVERY, LOOK_EVERY, MAX_AGE, PublicKeys, RemoteKeys
 from ethora_async.cli.serve.proxy import Gate, JWTRules, ProxySecret, SharedSecret, SignedIdentity
 from ethora_async.errors import ConfigError, NotSentError, ReplyTooLargeError
 from ethora_async.request import Request as HttpRequest
@@ -458,6 +458,28 @@ async def test_while_the_url_fails_the_last_keys_serve(failure: Any) -> None:
         await nothing.check()
     assert await asked(nothing, header) == (503, None)
     await nothing.aclose()
+
+
+async def test_keys_of_a_url_that_stays_away_are_not_used_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock(NOW)
+    provider = Provider(a_set(("one", RSA)), NotSentError("down"))
+    proof = provider.proof(clock)
+
+    async def answer() -> int:
+        return (await asked(proof, signed({**CLAIMS, "exp": clock.now() + 60}, key=RSA, alg="RS256", kid="one")))[0]
+
+    assert await answer() == 200
+    clock.advance(MAX_AGE - 1)
+    assert await answer() == 200
+    clock.advance(1)
+    assert [await answer(), await answer()] == [503, 503]
+    assert "too old" in caplog.text
+    provider.answers = [a_set(("one", RSA))]
+    clock.advance(1.5)
+    assert await answer() == 200
+    clock.advance(MAX_AGE - 1)
+    assert await answer() == 200
+    await proof.aclose()
 
 
 @pytest.mark.parametrize(

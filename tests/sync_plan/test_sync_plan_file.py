@@ -21,6 +21,7 @@ from sync_world import chats_of, members_of, people, person, users_of
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync import apply_plan, check_plan, load_plan, make_plan, resume, save_plan
 from ethora_async.sync.plan.plan import Plan, Summary, summary_of
+from ethora_async.sync.plan.plan_file import check_target
 from ethora_async.sync.store.items import STEPS, Entry
 from ethora_async.sync.store.journal import Journal
 from ethora_async.testing.implementers import cancel_at_every_step
@@ -362,3 +363,9 @@ async def test_a_hundred_thousand_changes_need_no_more_memory_than_five(tmp_path
     few, many = await peaks(5_000, tmp_path / "few"), await peaks(100_000, tmp_path / "many")
     assert max(many) < 4_000_000
     assert all(more < 1.5 * less + 200_000 for less, more in zip(few, many, strict=True))
+
+
+async def test_a_folder_that_is_missing_is_noticed_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="cannot be written: No such file"):
+        await check_target(tmp_path / "none" / "plan.json")
+    await check_target(tmp_path / "plan.json")

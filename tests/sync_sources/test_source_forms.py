@@ -616,3 +616,30 @@ async def test_brackets_alone_are_refused_in_an_object_over_lines_too(tmp_path: 
     place.write_text('{\n"a": ' + '{"a":' * 70_000)
     with pytest.raises(InvalidInputError, match="nested deeper than 100 levels"):
         await items(place)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "an old Excel workbook, or one with a password"),
+        (b"id,email\nann,ann@example.com\n", "a text file (name it .csv"),
+        (b"<html><body>Log in</body></html>", "a web page"),
+        (b"\x1f\x8b\x08rest", "compressed with gzip (unpack it)"),
+        (b"PAR1rest", "a Parquet file"),
+        (b"", "empty"),
+    ],
+)
+async def test_what_is_no_workbook_is_named_for_what_it_is(content: bytes, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInputError) as caught:
+        await open_source(path, MEMBERS)
+    assert f"{path} is {found}" in caught.value.message
+    assert caught.value.message.endswith(", not an Excel workbook")
+
+
+async def test_another_workbook_format_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "m.XLS"
+    path.write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(InvalidInputError, match=r"save this workbook as \.xlsx"):
+        await open_source(path, MEMBERS)

@@ -102,6 +102,12 @@ def serve(
         str | None,
         typer.Option(metavar="FILE|URL", help="Public keys for RS256 and ES256: PEM, JWK or JWK set."),
     ] = None,
+    jwt_keys_max_age: Annotated[
+        float,
+        typer.Option(
+            min=600, metavar="SECONDS", help="How long keys of a URL are used while it cannot be fetched (24 hours)."
+        ),
+    ] = 86_400.0,
     jwt_claim: Annotated[str, typer.Option(metavar="NAME", help="The claim that holds the user's id.")] = "sub",
     jwt_audience: Annotated[str | None, typer.Option(help="Required in the claim aud.")] = None,
     jwt_issuer: Annotated[str | None, typer.Option(help="Required in the claim iss.")] = None,
@@ -155,7 +161,7 @@ def serve(
         alone = records is not None and identity_header is None and proof_header is None and jwt_header is None
         proof = None
         if not alone:
-            proof = _proof(identity_header, proof_header, jwt_header, jwt_keys, rules, proof_secrets)
+            proof = _proof(identity_header, proof_header, jwt_header, jwt_keys, rules, proof_secrets, jwt_keys_max_age)
         settings = ServeOptions(
             host=host,
             port=port,
@@ -193,6 +199,7 @@ def _proof(
     keys: str | None,
     rules: JWTRules,
     urls: str | None,
+    max_age: float,
 ) -> Proof:
     if identity is None or (header is None) == (jwt is None):
         raise ConfigError(_HOW)
@@ -216,7 +223,8 @@ def _proof(
     if keys is None:
         source = _secret(urls)
     else:
-        source = RemoteKeys(keys, clock=clock) if "://" in keys else PublicKeys(Path(keys), clock=clock)
+        remote = "://" in keys
+        source = RemoteKeys(keys, clock=clock, max_age=max_age) if remote else PublicKeys(Path(keys), clock=clock)
     return SignedIdentity(name, header_name(jwt or "", "--jwt-header"), source, rules, clock=clock)
 
 

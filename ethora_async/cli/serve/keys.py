@@ -26,6 +26,9 @@ FETCH_EVERY = 600.0
 FETCH_AT_MOST_EVERY = 30.0
 """Seconds between two fetches when JWTs name unknown keys, or when fetching fails."""
 
+MAX_AGE = 86_400.0
+"""Seconds for which keys are used while their URL fails: it could not say that one was revoked."""
+
 _FETCH_TIMEOUT = 10.0
 _FAILED_FOR = 1.0
 """Seconds for which a failed first fetch is not repeated: every request would start another one."""
@@ -100,20 +103,23 @@ class RemoteKeys:
     """Keys for RS256 and ES256 from the URL of a JWK set, as identity providers publish them.
 
     The set is fetched again every ten minutes, and sooner when a JWT names a key that it lacks. While the server does
-    not answer, the last set is used.
+    not answer, the last set is used, up to `max_age`.
 
     Args:
         url: An https URL; http is allowed only for this machine.
         clock: The source of time.
+        max_age: Seconds after which a set that could not be fetched again is not used any more.
         transport: Sends the requests; an `AiohttpTransport` by default. Closed with this object.
 
     Raises:
         ConfigError: `url` cannot be used.
     """
 
-    def __init__(self, url: str, *, clock: Clock, transport: Transport | None = None) -> None:
+    def __init__(self, url: str, *, clock: Clock, max_age: float = MAX_AGE, transport: Transport | None = None) -> None:
         self._url = _checked_url(url)
         self._clock = clock
+        self._max_age = max_age
+        self._too_old_at = float("inf")
         self._transport = transport
         self._keys: list[Any] = []
         self._fetch_at = self._next_allowed = float("-inf")
@@ -125,8 +131,11 @@ class RemoteKeys:
         """Return the keys of the last set that was fetched.
 
         Raises:
-            ConfigError: none could be fetched yet.
+            ConfigError: none could be fetched yet, or none for so long that the last set is too old.
         """
+        if self._keys and self._clock.monotonic() >= self._too_old_at:
+            log.error("the keys of %s are too old to be used: fetching it has failed for too long", self._url)
+            self._keys = []
         if not self._keys:
             if self._clock.monotonic() < self._failed_at + _FAILED_FOR:
                 raise ConfigError(self._failure)
@@ -180,7 +189,8 @@ class RemoteKeys:
             self._keys = _of_bytes(f"--jwt-keys {self._url}", response.body)
         except ConfigError as error:
             raise self._failed(str(error)) from None
-        self._fetch_at = self._clock.monotonic() + FETCH_EVERY
+        fetched_at = self._clock.monotonic()
+        self._fetch_at, self._too_old_at = fetched_at + FETCH_EVERY, fetched_at + self._max_age
 
     def _failed(self, reason: str) -> ConfigError:
         self._failed_at = self._clock.monotonic()

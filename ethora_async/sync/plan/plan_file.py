@@ -76,7 +76,7 @@ async def check_target(path: str | Path) -> None:
     """Check, before a plan is made, that `save_plan` may write to a file.
 
     Raises:
-        InvalidInputError: it exists and is not a plan.
+        InvalidInputError: it exists and is not a plan, or its folder does not exist.
     """
     await run_blocking(_check_target, Path(path))
 
@@ -245,6 +245,9 @@ def _text(value: object) -> str:
 
 
 def _check_target(place: Path) -> None:
+    if not place.parent.is_dir():
+        msg = f"{place} cannot be written: No such file or directory"
+        raise InvalidInputError(msg, field="out", file=str(place))
     if not os.path.lexists(place):
         return
     opened: list[IO[str]] = []

@@ -58,7 +58,7 @@ def check_line(text: str, column: str, *, multiline: bool = False) -> None:
         return
     character = found[0]
     if character in "\r\n\u2028\u2029":
-        what = "a line break (was a quotation mark in the row not closed?)"
+        what = "a line break (in CSV, was a quotation mark in the row not closed?)"
     elif character == "\0":
         what = "a NUL character"
     else:

@@ -191,6 +191,9 @@ def told_form(path: Path, name: str) -> str:
     return "json" if start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[") else "csv"
 
 
+_OTHER_WORKBOOKS = frozenset({".xls", ".xlsb", ".xlt", ".ods", ".numbers"})
+
+
 def _table(
     path: Path,
     title: str | None,
@@ -201,7 +204,8 @@ def _table(
     title = title or (printable(str(path)) if printable(str(path)) != str(path) else None)
     form = form_of(path) or options.default_form
     if form is None:
-        msg = f"{path} has no supported extension: use one of {', '.join(ENDINGS)}; text formats may end in .gz"
+        old = ", so save this workbook as .xlsx" if path.suffix.lower() in _OTHER_WORKBOOKS else ""
+        msg = f"{path} has no supported extension: use one of {', '.join(ENDINGS)}{old}; text formats may end in .gz"
         raise InvalidInputError(msg, file=str(path))
     if form == "told":
         form = told_form(path, title or str(path))

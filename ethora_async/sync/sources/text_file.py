@@ -108,7 +108,7 @@ def what_it_is(start: bytes) -> str | None:
     if start.startswith(_ZIP):
         return "an Excel workbook or another zip file (name a workbook .xlsx, or save it as CSV)"
     if start.startswith(b"\xd0\xcf\x11\xe0"):
-        return "an old Excel workbook (save it as .xlsx or CSV)"
+        return "an old Excel workbook, or one with a password (save it as .xlsx or CSV, without a password)"
     if start.startswith(GZIP):
         return "compressed with gzip twice (unpack it once)"
     if start.startswith((b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!")):

@@ -11,7 +11,7 @@ import attrs
 
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
-from ethora_async.sync.sources.text_file import check_regular
+from ethora_async.sync.sources.text_file import GZIP, check_regular, what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +88,7 @@ class _XlsxReader(Reader):
                 "Excel workbooks are read by python-calamine, which is not installed: pip install 'ethora-async[sync]'"
             )
             raise ConfigError(msg) from None
+        self._check_beginning(path)
         with zipfile.ZipFile(path) as archive:
             if sum(part.file_size for part in archive.infolist()) > _LARGEST:
                 msg = f"{self._name} unpacks to more than {_LARGEST} bytes: save it as CSV"
@@ -105,6 +106,20 @@ class _XlsxReader(Reader):
                 return columns
         msg = f"{self._name} is empty: its first row must be a header with {', '.join(self._table.wanted)}"
         raise InvalidInputError(msg, file=self._name, row=1)
+
+    def _check_beginning(self, path: Path) -> None:
+        with path.open("rb") as file:
+            start = file.read(200)
+        if start.startswith(b"PK"):
+            return
+        found = what_it_is(start) if start else "empty"
+        if start.startswith(GZIP):
+            found = "compressed with gzip (unpack it)"
+        if found is None and start.isascii():
+            found = "a text file (name it .csv if that is what it holds)"
+        if found is not None:
+            msg = f"{self._name} is {found}, not an Excel workbook"
+            raise InvalidInputError(msg, file=self._name, row=1)
 
     def _read(self, count: int) -> list[RawRow]:
         rows: list[RawRow] = []
