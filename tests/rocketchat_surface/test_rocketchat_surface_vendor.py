@@ -23,7 +23,10 @@ _REF = re.compile(r'"#/definitions/(\w+)"')
 _TRAFFIC: dict[str, list[Exchange]] = {}
 
 
-@pytest.fixture(params=sorted(VERSIONS))
+OLDEST, NEWEST = sorted(VERSIONS)
+
+
+@pytest.fixture(params=[pytest.param(OLDEST, marks=pytest.mark.slow), NEWEST])
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -79,7 +79,7 @@ def test_the_same_records_are_read_back_the_same_whatever_they_are_written_in(re
 
 
 @pytest.mark.slow
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RECORDS, min_size=1, max_size=6))
 def test_many_records_are_read_back_the_same_whatever_they_are_written_in(records: list[dict[str, Any]]) -> None:
     read_back(records)

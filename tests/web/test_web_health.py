@@ -74,7 +74,7 @@ async def test_a_platform_that_answers_and_one_that_does_not(clock: FakeClock) -
 async def test_a_secret_that_is_not_at_hand(clock: FakeClock) -> None:
     store = MemoryProvider({"ETHORA_CHAT_APP_SECRET": SECRET})
     store.fail(SecretUnavailableError("the store is down"))
-    client = EthoraClient.from_secrets(store, app_id="app", api_url="http://127.0.0.1:9")
+    client = EthoraClient.from_secrets(store, app_id="app", api_url="http://127.0.0.1:9", clock=clock)
     status, shown = await ready(Health(client, clock=clock))
     assert status == 503
     assert shown["checks"]["secret"] == "failed"
