@@ -29,11 +29,11 @@ ANN = ("ann", "a@example.com", "Ann", "Lee", "")
 BEA = ("bea", "b@example.com", "Bea", "Lee", "")
 
 
-def wanted(rows: Sequence[tuple[str, ...]], fields: int) -> WantedUsers:
-    """Return users for whom the source states so many fields."""
+def wanted(rows: Sequence[tuple[str, ...]], fields: int, more: Mapping[str, str] | None = None) -> WantedUsers:
+    """Return users for whom the source states so many fields, and more that are not compared."""
     ids = [row[0] for row in rows]
     states: list[Mapping[str, str]] = [dict(zip(FIELDS[:fields], row[1:], strict=False)) for row in rows]
-    items = [{"id": id, **state} for id, state in zip(ids, states, strict=True)]
+    items = [{"id": id, **state, **(more or {})} for id, state in zip(ids, states, strict=True)]
     keys, emails = [id.lower() for id in ids], [row[1] for row in rows]
     return WantedUsers(ids, keys, states, items, emails, "u.csv", range(2, 2 + len(rows)))
 
@@ -45,7 +45,8 @@ def compared(batches: Sequence[WantedUsers], listed: Sequence[tuple[Any, ...]], 
     users = ListedUsers(ids, [id.lower() for id in ids], states, [row[5] for row in listed])
     seen = sides.Seen()
     kinds: frozenset[Kind] = frozenset({"user"})
-    rules = Comparison(kinds, True, {"user": frozenset(FIELDS[1:])}, sources=kinds)
+    left_out = {"nickname": "it is not stored"}
+    rules = Comparison(kinds, True, {"user": frozenset(FIELDS[1:])}, sources=kinds, left_out=left_out)
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(schema.TABLES + schema.SIDES)
         assert sides.add_actual_users(db, users, None) == len(set(ids))
@@ -60,21 +61,23 @@ def compared(batches: Sequence[WantedUsers], listed: Sequence[tuple[Any, ...]], 
 
 
 @settings(max_examples=40)
-@example([[ANN, BEA]], 3, [(*ANN, False), (*BEA, False)], 0)
-@example([[ANN, BEA]], 3, [(*ANN, False), (*BEA[:4], "b.png", False)], 0)
-@example([[ANN, BEA], [ANN]], 3, [(*ANN, False), (*BEA, True)], 0)
-@example([[ANN, ("bea", *ANN[1:])]], 4, [(*ANN, False), ("bea", *ANN[1:], False)], 0)
-@example([[ANN, BEA, ("cleo", *ANN[1:])]], 3, [(*BEA, False), ("ann", "a@example.com", "Ann", "", "", False)], 9)
+@example([[ANN, BEA]], 3, [(*ANN, False), (*BEA, False)], 0, {})
+@example([[ANN, BEA]], 3, [(*ANN, False), (*BEA[:4], "b.png", False)], 0, {})
+@example([[ANN, BEA], [ANN]], 3, [(*ANN, False), (*BEA, True)], 0, {})
+@example([[ANN, ("bea", *ANN[1:])]], 4, [(*ANN, False), ("bea", *ANN[1:], False)], 0, {})
+@example([[ANN, BEA, ("cleo", *ANN[1:])]], 3, [(*BEA, False), ("ann", "a@example.com", "Ann", "", "", False)], 9, {})
+@example([[ANN, BEA]], 4, [(*ANN, False), (*BEA, False)], 0, {"nickname": "Nick"})
 @given(
     st.lists(st.lists(ROWS, min_size=1, max_size=4), max_size=3),
     st.integers(2, 4),
     st.lists(LISTED, max_size=4),
     st.integers(0, 8),
+    st.sampled_from([{}, {"nickname": "Nick"}]),
 )
 def test_users_compared_as_they_are_read_end_as_those_compared_at_the_end(
-    batches: list[list[tuple[str, ...]]], fields: int, listed: list[tuple[Any, ...]], many: int
+    batches: list[list[tuple[str, ...]]], fields: int, listed: list[tuple[Any, ...]], many: int, more: dict[str, str]
 ) -> None:
-    users = [wanted(rows, fields) for rows in batches]
+    users = [wanted(rows, fields, more) for rows in batches]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sides, "_MANY", many)
         assert compared(users, listed, together=True) == compared(users, listed, together=False)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ethora_async.sync.store import Actual, Entry, Journal, Wanted, sides
+from ethora_async.sync.store import Actual, Entry, Journal, Wanted, schema, sides
 from ethora_async.sync.store.schema import PENDING
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
 IDS = st.sampled_from(["ann", "Ann", "ANN", "bea", "Bea", "cleo"])
@@ -34,21 +34,17 @@ MEMBERS = st.builds(
 )
 
 
-async def stored(batches: list[list[Wanted]], listed: list[str], limit: int | None) -> tuple[list[Any], list[Any]]:
+def stored(batches: list[list[Wanted]], listed: list[str], limit: int | None) -> tuple[list[Any], list[Any]]:
     """Return the journal's content after these rows; `limit` 0 looks up every row."""
-    async with await Journal.create() as journal:
-        if limit is not None:
-            journal._seen = sides.Seen(limit)
-        await journal.add_actual([Actual("user", id, identity=id.lower(), state={}) for id in listed])
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(schema.TABLES + schema.SIDES)
+        seen = sides.Seen() if limit is None else sides.Seen(limit)
+        sides.add_actual(db, [Actual("user", id, identity=id.lower(), state={}) for id in listed], None)
         for batch in batches:
-            await journal.add_wanted(batch)
-        await journal._transaction(sides.settle, journal._seen)
-
-        def read(db: sqlite3.Connection) -> tuple[list[Any], list[Any]]:
-            wanted = db.execute("SELECT kind, key, other, email, refused FROM wanted ORDER BY rowid").fetchall()
-            return wanted, db.execute("SELECT kind, id, field, reason, unsafe FROM bad ORDER BY rowid").fetchall()
-
-        return await journal._transaction(read)
+            sides.add_wanted(db, batch, (), seen, None)
+        sides.settle(db, seen)
+        wanted = db.execute("SELECT kind, key, other, email, refused FROM wanted ORDER BY rowid").fetchall()
+        return wanted, db.execute("SELECT kind, id, field, reason, unsafe FROM bad ORDER BY rowid").fetchall()
 
 
 @given(
@@ -58,8 +54,8 @@ async def stored(batches: list[list[Wanted]], listed: list[str], limit: int | No
 def test_rows_without_repeats_are_stored_as_if_each_had_been_looked_up(
     batches: list[list[Wanted]], listed: list[str]
 ) -> None:
-    quick = asyncio.run(stored(batches, listed, None))
-    assert quick == asyncio.run(stored(batches, listed, -1))
+    quick = stored(batches, listed, None)
+    assert quick == stored(batches, listed, -1)
 
 
 @example([[USER_A, USER_A], [USER_A]], [], 1)
@@ -71,10 +67,10 @@ def test_rows_without_repeats_are_stored_as_if_each_had_been_looked_up(
 def test_rows_that_are_only_appended_are_settled_as_if_each_had_been_looked_up(
     batches: list[list[Wanted]], listed: list[str], many: int
 ) -> None:
-    looked_up = asyncio.run(stored(batches, listed, -1))
+    looked_up = stored(batches, listed, -1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sides, "_MANY", many)
-        assert asyncio.run(stored(batches, listed, None)) == looked_up
+        assert stored(batches, listed, None) == looked_up
 
 
 async def test_an_item_whose_result_is_not_known_has_none_and_takes_the_place_of_one(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ class Seen:
         """Count rows that come next; return the number of the first."""
         first = self._rows + 1
         self._rows += rows
+        if self.many:
+            self._hashes = set()  # which nobody asks for any more, and which takes 5 MB
         return first
 
     def may_repeat(self, hashes: Sequence[int]) -> bool:
@@ -184,6 +186,8 @@ def _add_same_users(db: sqlite3.Connection, users: WantedUsers, first: int) -> S
     one's differs, `comparison` finds out that nothing changes, as it does for every user who is not added here.
     """
     numbers = range(first, first + len(users.ids))
+    if not numbers or users.items[0].keys() - {"id"} != users.states[0].keys():
+        return numbers  # what is not compared is looked for in the records (`advice.add_left_out`), and so is kept
     listed = "SELECT state FROM actual WHERE kind = 'user' AND key = ? AND other = ''"
     row = db.execute(listed, users.ids[:1]).fetchone()
     if row is None:
