@@ -142,11 +142,24 @@ def _django(connection: Any, batch: str) -> None:
 
 
 def _psycopg(connection: Any, batch: str) -> None:
-    connection.execute(_statement("postgresql", "%s"), [batch])
+    plain = _psycopg_connection(connection)
+    plain.execute(_statement("postgresql", _psycopg_placeholder(plain)), [batch])
 
 
 async def _async_psycopg(connection: Any, batch: str) -> None:
-    await connection.execute(_statement("postgresql", "%s"), [batch])
+    plain = _psycopg_connection(connection)
+    await plain.execute(_statement("postgresql", _psycopg_placeholder(plain)), [batch])
+
+
+def _psycopg_connection(connection: Any) -> Any:
+    """Return the connection of a cursor: a cursor may be one on the server, which can only read."""
+    return getattr(connection, "connection", connection)
+
+
+def _psycopg_placeholder(connection: Any) -> str:
+    """Return the form of parameters in the connection's cursors: a raw cursor takes that of PostgreSQL."""
+    raw = any(kind.__name__ in ("RawCursor", "AsyncRawCursor") for kind in connection.cursor_factory.__mro__)
+    return "$1" if raw else "%s"
 
 
 async def _asyncpg(connection: Any, batch: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
+import psycopg
 import pytest
 from outbox_helpers import Stop, intents
 from sqlalchemy import event
@@ -15,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ethora_async import ConfigError, InvalidInputError, MongoId, NewChat, NewUser, outbox
 from ethora_async.outbox import PasswordSeal
+from ethora_async.outbox.postgres import schema as postgres_schema
 from ethora_async.outbox.sqlite import schema
 
 if TYPE_CHECKING:
@@ -270,3 +272,20 @@ def test_what_can_never_be_valid_is_refused_when_it_is_written(write: Any, field
         write()
     assert caught.value.field == field
     assert "canary" not in str(caught.value)
+
+
+async def test_every_kind_of_psycopg_cursor_is_written_through(postgres_url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
+        for statement in postgres_schema.CREATE:
+            await connection.execute(statement.encode())
+        await outbox.want_no_user(connection.cursor("on_the_server"), "1")
+        connection.cursor_factory = psycopg.AsyncRawCursor
+        await outbox.want_no_user(connection, "2")
+        await outbox.want_no_user(connection.cursor(), "3")
+        connection.cursor_factory = psycopg.AsyncClientCursor
+        await outbox.want_no_user(connection, "4")
+        async with connection.pipeline():
+            await outbox.want_no_user(connection, "5")
+        found = await (await connection.execute("SELECT key FROM ethora_wish ORDER BY id")).fetchall()
+        assert found == [("1",), ("2",), ("3",), ("4",), ("5",)]
+        await connection.rollback()
