@@ -49,6 +49,7 @@ _ENGINE = RetryPolicy(base=0.4, cap=5.0)
 _ROUND = RetryPolicy(base=0.5, cap=30.0)
 _RECORD = RetryPolicy(attempts=8, base=0.2, cap=12.8)
 _HEALTHY = 10.0
+_CANCELLED_AGAIN = 0.5
 
 
 class Worker:
@@ -137,6 +138,7 @@ class Worker:
     async def _engine(self) -> None:
         """Run procrastinate's worker until `stop`; it also ends when its database goes away."""
         import procrastinate
+        from procrastinate.worker import Worker as EngineWorker
 
         connector = procrastinate.PsycopgConnector(
             conninfo=self._database.url.reveal(),
@@ -147,18 +149,18 @@ class Worker:
         app = procrastinate.App(connector=connector)
         # Without a limit: items that cannot be carried out end as failed in the ledger.
         app.task(name=TASK, queue=QUEUE, retry=procrastinate.RetryStrategy(wait=0))(self._chunk)
+        worker = EngineWorker(
+            app,
+            queues=[QUEUE],
+            concurrency=self._parallel,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+            fetch_job_polling_interval=1.0,
+            update_heartbeat_interval=_HEARTBEAT,
+            stalled_worker_timeout=self._silence,
+        )
         async with app.open_async():
-            working = asyncio.ensure_future(
-                app.run_worker_async(
-                    queues=[QUEUE],
-                    concurrency=self._parallel,
-                    install_signal_handlers=False,
-                    delete_jobs="successful",
-                    fetch_job_polling_interval=1.0,
-                    update_heartbeat_interval=_HEARTBEAT,
-                    stalled_worker_timeout=self._silence,
-                )
-            )
+            working = asyncio.ensure_future(worker.run())
             # Outside the queue: as a job it would wait behind the backlog that it must free.
             recovering = asyncio.ensure_future(self._recover(app))
             stopping = asyncio.ensure_future(self._stopping.wait())
@@ -166,9 +168,13 @@ class Worker:
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in tasks:
-                    task.cancel()  # procrastinate's worker finishes its current jobs first
-                ended = await asyncio.gather(*tasks, return_exceptions=True)
+                # It finishes its current jobs first. A cancellation alone may get lost while it registers.
+                worker.stop()
+                working.cancel()
+                try:
+                    await _cancelled(recovering, stopping)
+                finally:
+                    ended = await asyncio.gather(*tasks, return_exceptions=True)
             for one in ended:
                 if isinstance(one, Exception):
                     raise one
@@ -266,6 +272,15 @@ class Worker:
                     log.info("run %s: another worker took over chunk %d", chunk.run, chunk.number)
                 return stood
             await asyncio.sleep(backoff(failures, _RECORD, random.random, least=0.1))
+
+
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks until they have ended: one that waits for a connection of the pool may lose a cancellation."""
+    left = {*tasks}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCELLED_AGAIN)
 
 
 def _pool(**options: Any) -> Any:

@@ -278,7 +278,8 @@ async def test_every_kind_of_psycopg_cursor_is_written_through(postgres_url: str
     async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
         for statement in postgres_schema.CREATE:
             await connection.execute(statement.encode())
-        await outbox.want_no_user(connection.cursor("on_the_server"), "1")
+        async with connection.cursor("on_the_server") as cursor:
+            await outbox.want_no_user(cursor, "1")
         connection.cursor_factory = psycopg.AsyncRawCursor
         await outbox.want_no_user(connection, "2")
         await outbox.want_no_user(connection.cursor(), "3")

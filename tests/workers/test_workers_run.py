@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_processes import Command
+from procrastinate.manager import JobManager
 from workers_helpers import CREATE, chunks, client_of, people, pushed, users
 
 from ethora_async.errors import InvalidInputError
@@ -82,6 +84,34 @@ async def test_a_planning_process_is_gone_after_a_minute_of_silence(
     assert status.counts == {("user", "create", "created"): 2, ("user", "create", "failed"): 2}
     assert [one.name for one in await ledger.failures(run)] == ["u3", "u4"]
     assert await people(sandbox) == {"u1", "u2"}
+
+
+@pytest.mark.parametrize("method", ["prune_stalled_workers", "get_stalled_jobs"])
+async def test_a_worker_ends_though_a_cancellation_gets_lost(
+    url: str, ledger: Ledger, sandbox: EthoraSandbox, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """As in psycopg's pool: `wait_for` of Python 3.11 returns a result that is there when it is cancelled."""
+    assert await ledger.runs() == []
+    reached = asyncio.Event()
+    real = getattr(JobManager, method)
+
+    async def losing(*args: Any, **options: Any) -> Any:
+        if not reached.is_set():
+            reached.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        return await real(*args, **options)
+
+    monkeypatch.setattr(JobManager, method, losing)
+    monkeypatch.setattr("ethora_async.workers.worker._CANCELLED_AGAIN", 0.01)
+    async with client_of(sandbox.environment) as client:
+        worker = Worker(client, url)
+        working = asyncio.create_task(worker.run())
+        await reached.wait()
+        worker.stop()
+        done, _ = await asyncio.wait([working], timeout=30)
+        assert done
+        await working
 
 
 async def test_a_worker_for_another_app_refuses_the_run(ledger: Ledger, url: str, sandbox: EthoraSandbox) -> None:
