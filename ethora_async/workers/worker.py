@@ -149,7 +149,7 @@ class Worker:
         app = procrastinate.App(connector=connector)
         # Without a limit: items that cannot be carried out end as failed in the ledger.
         app.task(name=TASK, queue=QUEUE, retry=procrastinate.RetryStrategy(wait=0))(self._chunk)
-        worker = EngineWorker(
+        worker: Any = EngineWorker(
             app,
             queues=[QUEUE],
             concurrency=self._parallel,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -321,6 +322,56 @@ async def test_bad_requests_are_answered_in_scims_form(
     reply = await scim.ask(method, path, body)
     assert (reply.status, reply.data["status"]) == (status, str(status)), reply.data
     assert reply.data["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+
+
+_NUL = "a\0b"
+_LONG = "".join(hashlib.sha512(bytes([number])).hexdigest() for number in range(50))  # too long for an index
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("Users", {"userName": _NUL}),
+        ("Users", {"userName": "ann", "externalId": _NUL}),
+        ("Users", {"userName": "ann", "title": _NUL}),
+        ("Users", {"userName": "ann", "displayName": "\\\\" + _NUL}),
+        ("Users", {"userName": _LONG}),
+        ("Users", {"userName": "ann", "externalId": _LONG}),
+        ("Users", {"userName": "ann", "emails": [{"value": "a@b.cd"}, {"value": f"{_LONG}@b.cd"}]}),
+        ("Groups", {"displayName": _LONG}),
+        ("Groups", {"displayName": "G", "members": [{"value": _NUL}]}),
+    ],
+)
+async def test_a_text_that_no_database_stores_is_refused(each_scim: Scim, kind: str, fields: dict[str, Any]) -> None:
+    """Not as trouble of the service: an identity provider would send it again for ever."""
+    data = {"schemas": [GROUP], **fields} if kind == "Groups" else {**user("ann"), **fields}
+    reply = await each_scim.ask("POST", f"/{kind}", data)
+    assert (reply.status, reply.data.get("scimType")) == (400, "invalidValue"), reply.data
+    if kind == "Users":
+        ann = await each_scim.create_user("whole")
+        reply = await each_scim.patch(f"/Users/{ann['id']}", {"op": "replace", "value": fields})
+        assert (reply.status, reply.data.get("scimType")) == (400, "invalidValue"), reply.data
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/Users?filter=userName%20eq%20%22a%5Cu0000b%22", 400),
+        ("/Groups?filter=members%5Bvalue%20eq%20%22%00%22%5D", 400),
+        ("/Users/a%00b", 404),
+        (f"/Users?startIndex={10**30}", 200),
+        (f"/Users?count={10**30}", 200),
+        (f"/Users?filter=userName%20pr&startIndex={10**30}&count={10**30}", 200),
+    ],
+)
+async def test_a_question_that_no_database_understands_is_answered(each_scim: Scim, path: str, status: int) -> None:
+    reply = await each_scim.ask("GET", path, None)
+    assert reply.status == status, reply.data
+
+
+async def test_a_backslash_before_the_text_u0000_is_no_nul(scim: Scim) -> None:
+    ann = await scim.create_user("ann", title="a\\u0000b")
+    assert (await scim.ask("GET", f"/Users/{ann['id']}", None)).data["title"] == "a\\u0000b"
 
 
 async def test_an_old_version_is_not_overwritten(each_scim: Scim) -> None:

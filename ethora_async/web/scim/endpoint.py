@@ -12,7 +12,7 @@ from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.web.failures import retry_after
 from ethora_async.web.request import ClientDisconnectError, HTTPError
-from ethora_async.web.scim.payloads import plain_filter
+from ethora_async.web.scim.payloads import PAGE_NUMBERS, page_number, plain_filter
 from ethora_async.web.scim.tokens import ScimTokens
 from ethora_async.web_response import WebResponse
 
@@ -173,6 +173,9 @@ def _place(error: Exception) -> str:
 def _parameters(query: str) -> dict[str, str]:
     """Return the parameters of a query; their names ignore case."""
     found = {_PARAMETERS.get(name.lower(), name): value for name, value in parse_qsl(query, keep_blank_values=True)}
+    for name, value in found.items():
+        if name.lower() in PAGE_NUMBERS:
+            found[name] = str(page_number(value))
     if "filter" in found:
         found["filter"] = plain_filter(found["filter"])
     return found

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ethora_async import codec
+from ethora_async.errors import InvalidInputError
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
 _CORE = (
@@ -33,6 +35,11 @@ _SEVERAL = frozenset(
 """The attributes that hold lists, in lower case."""
 _NOT_WRITTEN = frozenset({"id", "meta", "schemas"})
 """Read-only attributes that occur nevertheless in the value of an operation without a path."""
+PAGE_NUMBERS = frozenset({"startindex", "count"})
+_LAST = 2**53
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
 _PRIMARY_TEXT = re.compile(r"(\bprimary\s+(?:eq|ne)\s+)\"(true|false)\"", re.IGNORECASE)
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
@@ -66,21 +73,42 @@ def plain_name(path: str) -> str:
     return name
 
 
+def holds_nul(text: str) -> bool:
+    """Return whether JSON, a filter or a path contains a NUL character, as it is or as JSON's escape."""
+    return "\0" in text or _NUL.search(text) is not None
+
+
 def read(body: bytes) -> Any:
     """Parse a body's JSON and normalise it.
 
     Raises:
         ValueError: it is not JSON.
+        InvalidInputError: a text contains a NUL character, which databases reject.
     """
     data = codec.loads(body)
+    if holds_nul(body.decode(errors="replace")):
+        fields = data.items() if isinstance(data, dict) else ()
+        where = (name for name, value in fields if holds_nul(codec.dumps([name, value]).decode()))
+        msg = f"{next(where, 'The body')} contains a NUL character"
+        raise InvalidInputError(msg)
     if not isinstance(data, dict):
         return data
     return {
         name: [_operation(part) for one in value for part in _parts(one)]
         if name.lower() == "operations" and isinstance(value, list)
+        else page_number(value)
+        if name.lower() in PAGE_NUMBERS
         else _attribute(name, value)
         for name, value in data.items()
     }
+
+
+def page_number(value: Any) -> Any:
+    """Return a number of a page within what databases can count; anything else is returned unchanged."""
+    with suppress(ValueError, OverflowError):
+        if isinstance(value, (int, float, str)) and abs(int(value)) > _LAST:
+            return _LAST if int(value) > 0 else 0
+    return value
 
 
 def _parts(operation: Any) -> list[Any]:

@@ -12,7 +12,10 @@ from scim2_models import (
     ChangePassword,
     ETag,
     Filter,
+    InvalidFilterException,
     InvalidSyntaxException,
+    InvalidValueException,
+    NotFoundException,
     Patch,
     PatchOp,
     Resource,
@@ -30,8 +33,9 @@ from scim2_server.service import ScimService, scim_exception_of
 from scim2_server.utils import load_default_resource_types, load_default_schemas
 
 from ethora_async import codec
+from ethora_async.errors import InvalidInputError
 from ethora_async.web.scim.members import MemberChange, split
-from ethora_async.web.scim.payloads import read
+from ethora_async.web.scim.payloads import holds_nul, read
 
 if TYPE_CHECKING:
     from scim2_server.conditions import Conditions
@@ -198,9 +202,15 @@ class Handler(ScimHandler):
 
 def serve(storage: DirectoryStorage, request: ScimRequest) -> ScimResponse:
     """Serve a request; an error is returned as a response."""
+    if holds_nul(request.path):
+        return service().error_response(NotFoundException(detail="There is no record with this id"))
+    if any(holds_nul(value) for value in request.query.values()):
+        return service().error_response(InvalidFilterException(detail="A text contains a NUL character"))
     if request.body:
         try:
             request.body = codec.dumps(read(request.body))
+        except InvalidInputError as error:
+            return service().error_response(InvalidValueException(detail=str(error)))
         except ValueError:
             return service().error_response(InvalidSyntaxException(detail="The body is not JSON"))
     try:

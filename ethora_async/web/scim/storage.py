@@ -28,7 +28,7 @@ from scim2_server.storage import ScimStorage, SearchPage
 from ethora_async import codec
 from ethora_async.errors import InvalidInputError
 from ethora_async.outbox import intents
-from ethora_async.records import NewUser
+from ethora_async.records import LONGEST_ID, NewUser
 from ethora_async.web.scim.database import statements as sql
 from ethora_async.web.scim.lookups import lookups, members_meant
 from ethora_async.web.scim.mapping import ScimMapping, addresses, chat_key, folded, room
@@ -467,7 +467,13 @@ def _is_group(resource_type: Any) -> bool:
 def _document(resource: Resource[Any]) -> dict[str, Any]:
     """Return the stored form of a resource, without a password."""
     whole: dict[str, Any] = resource.model_dump(mode="json")
-    return {name: value for name, value in whole.items() if name not in _NOT_STORED and value is not None}
+    doc = {name: value for name, value in whole.items() if name not in _NOT_STORED and value is not None}
+    indexed = {name: doc.get(name) for name in ("userName", "externalId", "displayName")}
+    indexed |= {f"emails[{number}].value": address for number, address in enumerate(addresses(doc))}
+    for name, value in indexed.items():
+        if isinstance(value, str) and len(value.encode()) > LONGEST_ID:
+            raise InvalidValueException(detail=f"{name} is longer than {LONGEST_ID} bytes")
+    return doc
 
 
 def _listed(resource: Any) -> dict[str, str | None]:
