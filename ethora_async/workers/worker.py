@@ -141,10 +141,7 @@ class Worker:
         from procrastinate.worker import Worker as EngineWorker
 
         connector = procrastinate.PsycopgConnector(
-            conninfo=self._database.url.reveal(),
-            min_size=1,
-            max_size=3,
-            pool_factory=_pool,
+            conninfo=self._database.url.reveal(), min_size=1, max_size=3, pool_factory=_pool
         )
         app = procrastinate.App(connector=connector)
         # Without a limit: items that cannot be carried out end as failed in the ledger.
