@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn, Self, cast, final, overload
 
@@ -17,7 +17,7 @@ _PREVIOUS = "_PREVIOUS"
 _PENDING = "_PENDING"
 
 # Random, so that a version in a log cannot be compared with the digests of guessed secrets.
-_VERSION_KEY = secrets.token_bytes(32)
+_VERSION_KEY = os.urandom(32)
 
 
 @final

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from contextlib import suppress
 from functools import partial
@@ -17,7 +16,7 @@ from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.lost_attempts import note_lost_attempt
 from ethora_async.engine.patience import LONGEST_PAUSE, in_bulk, is_patient, shared_by_callers, tell_waiting
-from ethora_async.engine.retry import backoff, read_date, time_to_wait, wait_before_retry
+from ethora_async.engine.retry import backoff, drawn, read_date, time_to_wait, wait_before_retry
 from ethora_async.engine.time_limit import call_time_limit
 from ethora_async.engine.urls import fill, with_query
 from ethora_async.errors import (
@@ -94,7 +93,7 @@ class Engine:
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         emitter: Emitter | None = None,
-        draw: Draw = random.random,
+        draw: Draw = drawn,
         user_agent: str = "ethora-async",
     ) -> None:
         self._base_url = base_url

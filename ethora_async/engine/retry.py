@@ -20,6 +20,13 @@ Draw = Callable[[], float]
 """A random number from 0 to 1."""
 
 
+def drawn() -> float:
+    """Return a random number from 0 to 1. Its module is loaded for the first wait: most processes never have one."""
+    import random
+
+    return random.random()  # noqa: S311  not used for a secret
+
+
 def backoff(failures: int, policy: RetryPolicy, draw: Draw, *, least: float = 0.0) -> float:
     """Return the wait after the n-th failure: a random part of ``base · 2ⁿ⁻¹`` seconds, at most `cap` (full jitter).
 

@@ -12,7 +12,6 @@ A rotation causes no failed call, whichever side changes first:
 
 from __future__ import annotations
 
-import random
 import sys
 import warnings
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import attrs
 
 from ethora_async.config import RetryPolicy
-from ethora_async.engine.retry import backoff
+from ethora_async.engine.retry import backoff, drawn
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.protocols import Credential
 from ethora_async.tokens.settings import SettingsVersion
@@ -270,7 +269,7 @@ async def first_accepted(
         if any(one.key not in tried for one in ring.candidates()):
             continue
         rounds += 1
-        wait = backoff(rounds, RetryPolicy(), random.random)
+        wait = backoff(rounds, RetryPolicy(), drawn)
         if first is not None and (not acceptance.may_change() or clock.monotonic() + wait >= deadline):
             raise first
         await clock.sleep(wait)

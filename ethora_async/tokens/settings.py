@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -23,7 +22,7 @@ import attrs
 from ethora_async import engine
 from ethora_async.errors import ConfigError, SettingsUnavailableError
 from ethora_async.redaction import Secret, WrongType, masked_credential, wrapped
-from ethora_async_secrets import CachedProvider, NoSecretsError, SecretBundle, SecretError, SecretUnavailableError
+from ethora_async_secrets import NoSecretsError, SecretBundle, SecretError, SecretUnavailableError
 from ethora_async_secrets.text import is_text, without_newline
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from ethora_async.engine.emitter import Emitter
     from ethora_async.protocols import Clock
-    from ethora_async_secrets import SecretProvider
+    from ethora_async_secrets import CachedProvider, SecretProvider
 
 LOCATOR = "ETHORA_SECRETS"
 """The variable that names the store."""
@@ -41,7 +40,7 @@ _TTL = 30.0
 _BETWEEN_READS = 0.1
 """Seconds between two reads of the store for one rejected version: every rejected call requests one."""
 
-_PROCESS_KEY = secrets.token_bytes(16)
+_PROCESS_KEY = os.urandom(16)
 
 Masked = Mapping[str, Secret]
 """Setting values by name, as frames may hold them."""
@@ -149,6 +148,8 @@ class RotatingSettings:
         self._environment, self._unreadable = _environment(arguments)
         store = provider if provider is not None or self._whole() else _named_store(anchors)
         if store is not None:
+            from ethora_async_secrets import CachedProvider
+
             self._provider = (
                 # The owner of the cache has chosen its times.
                 store if isinstance(store, CachedProvider) else CachedProvider(store, ttl=_TTL, clock=clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
+import os
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from ethora_async.tokens.hs256 import HS256Key
@@ -17,7 +17,7 @@ APP_SECRET = "ETHORA_CHAT_APP_SECRET"  # noqa: S105  the name of the setting
 _SHORT = 14
 """In bytes: an HMAC key below 112 bits can be guessed (NIST SP 800-131A)."""
 
-_PROCESS_KEY = secrets.token_bytes(16)
+_PROCESS_KEY = os.urandom(16)
 
 Purpose = Literal["server", "client"]
 
