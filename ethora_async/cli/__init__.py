@@ -19,7 +19,7 @@ def main() -> None:
     """Run the command line and exit with one of the codes of docs/reference/exit-codes.md."""
     answering = False
     try:
-        _interrupt_on_sigterm()
+        _interrupt_on_signals()
         _prepare_streams()
         if find_spec("rich") is None:  # most commands need it; one that does not must not hide that it is missing
             raise ModuleNotFoundError(name="rich")
@@ -49,13 +49,16 @@ def _end(code: int, kind: str, message: str, *, answered: bool) -> NoReturn:
     sys.exit(code)
 
 
-def _interrupt_on_sigterm() -> None:
-    """Make SIGTERM raise `KeyboardInterrupt` outside the event loop too, as in an import or a prompt."""
+def _interrupt_on_signals() -> None:
+    """Make SIGTERM and SIGHUP raise `KeyboardInterrupt` outside the event loop too, as in an import or a prompt."""
 
     def interrupt(number: int, frame: object) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows; `nohup` has it ignored
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        signal.signal(hangup, interrupt)
 
 
 def _prepare_streams() -> None:

@@ -170,8 +170,8 @@ def run_with_client(
 def run(work: Coroutine[Any, Any, int], *, serves: bool = False) -> None:
     """Run a command and exit with its code.
 
-    An error that ends the command is printed in one line on stderr. Ctrl-C and SIGTERM cancel the command, let it
-    report what it has done, and exit with 130. Calls wait as long as the platform asks, and stderr says so.
+    An error that ends the command is printed in one line on stderr. Ctrl-C, SIGTERM and SIGHUP cancel the command,
+    let it report what it has done, and exit with 130. Calls wait as long as the platform asks, and stderr says so.
 
     Args:
         work: The command.
@@ -179,7 +179,7 @@ def run(work: Coroutine[Any, Any, int], *, serves: bool = False) -> None:
     """
     try:
         with nullcontext() if serves else patience(_WaitTold()), asyncio.Runner(loop_factory=loop_factory()) as runner:
-            code = runner.run(_stopped_by_sigterm(work))
+            code = runner.run(_stopped_by_signals(work))
     except KeyboardInterrupt:
         complain("interrupted")
         code = INTERRUPTED
@@ -223,25 +223,28 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def _stopped_by_sigterm(work: Coroutine[Any, Any, int]) -> int:
-    """Await a command, and end it on SIGTERM exactly as `asyncio.run` ends it on Ctrl-C."""
+async def _stopped_by_signals(work: Coroutine[Any, Any, int]) -> int:
+    """Await a command, and end it on SIGTERM or SIGHUP exactly as `asyncio.run` ends it on Ctrl-C."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     stopped = False
 
-    def stop() -> None:
+    def stop(number: int) -> None:
         nonlocal stopped
-        if stopped or task is None:
+        if task is None or (stopped and number == signal.SIGTERM):
             raise KeyboardInterrupt  # the second signal ends the process at once
-        stopped = True
-        task.cancel()
+        # A terminal that closes may send SIGHUP twice.
+        if not stopped:
+            stopped = True
+            task.cancel()
 
+    before: dict[int, Any] = {}
     # Signal handlers exist in the main thread only.
-    try:
-        before = signal.getsignal(signal.SIGTERM)
-        loop.add_signal_handler(signal.SIGTERM, stop)
-    except (ValueError, RuntimeError, NotImplementedError):
-        return await work
+    with suppress(ValueError, RuntimeError, NotImplementedError):
+        for number in _stopping_signals():
+            handler = signal.getsignal(number)
+            loop.add_signal_handler(number, stop, number)
+            before[number] = handler
     try:
         return await work
     except asyncio.CancelledError:
@@ -249,8 +252,17 @@ async def _stopped_by_sigterm(work: Coroutine[Any, Any, int]) -> int:
             raise KeyboardInterrupt from None
         raise
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+def _stopping_signals() -> list[int]:
+    """Return the signals that stop a command; under ``nohup``, SIGHUP does not."""
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, hangup]
 
 
 def value_of(work: Coroutine[Any, Any, T]) -> T:

@@ -36,7 +36,10 @@ def test_sigterm_ends_apply_as_ctrl_c_does(shell: Shell, sandbox: EthoraSandbox)
     assert result.json["applied"] is False
 
 
-def test_sigterm_during_plan_leaves_nothing_behind(shell: Shell, sandbox: EthoraSandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
+def test_a_signal_during_plan_leaves_nothing_behind(
+    shell: Shell, sandbox: EthoraSandbox, tmp_path: Path, number: signal.Signals
+) -> None:
     shell.write("users.csv", people(range(300)))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -45,7 +48,7 @@ def test_sigterm_during_plan_leaves_nothing_behind(shell: Shell, sandbox: Ethora
     sandbox.faults.latency(3600, "GET *")
     process = shell.start("plan", "--users", "users.csv", "--json")
     until(lambda: len(sandbox.requests) > before or any(scratch.rglob("*")))
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     result = shell.finish(process)
     sandbox.faults.clear()
     assert result.code == INTERRUPTED
