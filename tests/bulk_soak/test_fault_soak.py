@@ -97,7 +97,8 @@ async def test_a_small_import_keeps_to_the_rate_of_the_platform() -> None:
     seen, events = await imported(6_000, "*: limit=60 per=1 retry_after=1")
     assert seen["statuses"]["429"] >= 1
     assert any(isinstance(event, Paused) for event in events)
-    assert seen["later"].get("429", 0) <= 2
+    # On a busy machine requests arrive together that were sent apart: a few are refused, where most would be.
+    assert refused(seen["later"]) <= 0.1
 
 
 @pytest.mark.slow
