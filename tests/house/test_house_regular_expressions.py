@@ -190,9 +190,9 @@ def cost(pattern: AnyPattern, used: frozenset[str], text: Any) -> float:
 def test_matching_takes_time_linear_in_the_text(place: str) -> None:
     pattern, used = PATTERNS[place]
     for small, large in zip(attacks(pattern, SMALL), attacks(pattern, LARGE), strict=True):
-        took = cost(pattern, used, large)
-        if took > CHEAP:
-            growth = took / max(cost(pattern, used, small), 1e-5)
+        if cost(pattern, used, large) > CHEAP:
+            # On a busy machine one measurement may be far off; what is not linear is so in each.
+            growth = min(cost(pattern, used, large) / max(cost(pattern, used, small), 1e-5) for _ in range(3))
             assert growth < 4 * LARGE / SMALL, f"{place} on {large[:20]!r}…: {growth:.0f} times slower"
 
 
