@@ -1,13 +1,20 @@
-"""Load the public names of a package on first use."""
+"""Load the public names of a package, and make the attributes of an object, on first use."""
 
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+# To type checkers a made attribute is a property: pyright does not see that `cached_property` satisfies a protocol.
+if TYPE_CHECKING:
+    made_once = property
+else:
+    made_once = cached_property
 
 
 def lazy_exports(

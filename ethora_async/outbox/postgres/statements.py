@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ethora_async.records import LONGEST_ID
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import LiteralString
 
 BEGIN = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 
@@ -10,13 +13,13 @@ LOCK = "SELECT pg_advisory_xact_lock(745107, 'ethora_lane'::regclass::oid::int)"
 """Workers fold and claim one at a time: intents are folded in order, and no worker sees another's partial work."""
 
 
-def _fitting(column: str) -> str:
+def _fitting(column: LiteralString) -> LiteralString:
     """Return the SQL of an id that fits into an index, however long the id is that a trigger wrote.
 
     A shortened id is longer than any valid one, so that it becomes a dead letter.
     """
-    shortened = f"rpad(left({column}, 100), {LONGEST_ID + 1}, '.')"
-    return f"CASE WHEN octet_length({column}) > {LONGEST_ID} THEN {shortened} ELSE {column} END"
+    shortened = f"rpad(left({column}, 100), %(longest)s::int + 1, '.')"
+    return f"CASE WHEN octet_length({column}) > %(longest)s::int THEN {shortened} ELSE {column} END"
 
 
 FOLD = f"""

@@ -15,6 +15,7 @@ from ethora_async.outbox.mismatch import mismatch_text
 from ethora_async.outbox.postgres import schema
 from ethora_async.outbox.postgres import statements as sql
 from ethora_async.postgres import PostgresServer
+from ethora_async.records import LONGEST_ID
 from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class PostgresStore:
         """Fold and claim. See `Store.take`."""
         claim = uuid.uuid4()
         async with self._transaction(lock=True) as connection:
-            row = await (await connection.execute(sql.FOLD, {"limit": FOLDED_AT_ONCE})).fetchone()
+            bounds = {"limit": FOLDED_AT_ONCE, "longest": LONGEST_ID}
+            row = await (await connection.execute(sql.FOLD, bounds)).fetchone()
             folded, _, gone = row or (0, 0, None)
             if gone:
                 await connection.execute(sql.END_MEMBERSHIPS, {"gone": codec.dumps(gone).decode()})

@@ -7,7 +7,6 @@ and most of the time that an import takes goes into the classes of the parts' re
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
@@ -37,6 +36,7 @@ from ethora_async.redaction import Secret, WrongType, masked_address, masked_cre
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
 from ethora_async.tokens.signing_clock import SigningClock
+from ethora_async_secrets.lazy import made_once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -167,14 +167,14 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         self._legacy_api = legacy_api
         self._token_cache_size = token_cache_size
 
-    @cached_property
+    @made_once
     def users(self) -> Users:
         """The users of the app."""
         from ethora_async.platforms.ethora.users.api import Users
 
         return Users(self._context, bot_jid=self._bot_jid)
 
-    @cached_property
+    @made_once
     def chats(self) -> Chats:
         """The chats of the app, and their members."""
         from ethora_async.platforms.ethora.chats.api import Chats
@@ -186,28 +186,28 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
             kind = LegacyChats
         return kind(self._context, self.users, xmpp_host=self._xmpp_host, bot_jid=self._bot_jid)
 
-    @cached_property
+    @made_once
     def tokens(self) -> Tokens:
         """Tokens with which front ends log in."""
         from ethora_async.platforms.ethora.tokens import Tokens
 
         return Tokens(self._context, cache_size=self._token_cache_size)
 
-    @cached_property
+    @made_once
     def sessions(self) -> Sessions:
         """Sessions of users: log-in, sign-up, refresh and log-out."""
         from ethora_async.platforms.ethora.sessions.api import Sessions
 
         return Sessions(self._context)
 
-    @cached_property
+    @made_once
     def apps(self) -> Apps:
         """The apps of the tenant."""
         from ethora_async.platforms.ethora.apps.api import Apps
 
         return Apps(self._context)
 
-    @cached_property
+    @made_once
     def broadcasts(self) -> Broadcasts:
         """Messages to many chats at once."""
         from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -31,6 +31,7 @@ from ethora_async.platforms.ethora.platform_records import own_chats
 from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_chat
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
 from ethora_async.request import Origin
+from ethora_async_secrets.lazy import made_once
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Sequence
@@ -68,14 +69,14 @@ class Chats(AppRecords):
 
     # Both are imported when they are first used, for the sake of the import of a client.
 
-    @cached_property
+    @made_once
     def default_rooms(self) -> DefaultRooms:
         """The chats that every user of the app is a member of from the start."""
         from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
 
         return DefaultRooms(self._context)
 
-    @cached_property
+    @made_once
     def _messages(self) -> ChatMessages:
         from ethora_async.platforms.ethora.chats.messages import ChatMessages
 
