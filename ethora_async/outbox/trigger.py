@@ -25,6 +25,7 @@ _FIELDS: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _NO_WORD = re.compile(r"\W+", re.ASCII)
 _CONSTANT = re.compile(r"'(?:[^']|'')*'")
 _NAME = r'(?:"(?:[^"]|"")+"(?=\.|$)|[^.]+)'
+_ONE_NAME = re.compile(_NAME)
 _NAMES = re.compile(rf"{_NAME}(?:\.{_NAME})*")
 
 _IDS = {"user": ("id",), "chat": ("id",), "member": ("chat", "user")}
@@ -93,7 +94,7 @@ class Trigger:
         if not _NAMES.fullmatch(self.table):
             msg = f"{self.table!r} is not the name of a table"
             raise InvalidInputError(msg, field="table")
-        return [_unquoted(name, "table") for name in re.findall(_NAME, self.table)]
+        return [_unquoted(name, "table") for name in _ONE_NAME.findall(self.table)]
 
     def sql(self, dialect: Dialect = "postgresql") -> str:
         """Return the statements that create or replace the triggers."""
