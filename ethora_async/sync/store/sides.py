@@ -57,8 +57,8 @@ _REPEATED = " UNION ".join(
 """The numbers of wanted rows that share with others what no two may share. Of most rows the key is the identity."""
 
 _OF_IDENTITY = " UNION ALL ".join(
-    f"SELECT key, file, line FROM wanted WHERE kind = ?1 AND {which} AND NOT refused"
-    for which in ("key = ?2 AND identity = key", "identity = ?2 AND identity <> key")
+    f"SELECT key, file, line FROM wanted WHERE kind = :kind AND {which} AND NOT refused"
+    for which in ("key = :identity AND identity = key", "identity = :identity AND identity <> key")
 )
 
 _MANY = 20_000
@@ -354,7 +354,7 @@ def _repeats(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
 
 
 def _shares_identity(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
-    same = db.execute(_OF_IDENTITY, (row.kind, row.identity)).fetchone()
+    same = db.execute(_OF_IDENTITY, {"kind": row.kind, "identity": row.identity}).fetchone()
     if same is None:
         return False
     first, file, line = same
