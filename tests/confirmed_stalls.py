@@ -29,15 +29,21 @@ def watched_packages() -> Sequence[str]:
     return ("ethora_async", "ethora_async_secrets")
 
 
-@pytest.fixture(autouse=True)
-def _the_loop_is_never_blocked(request: pytest.FixtureRequest, watched_packages: Sequence[str]) -> Iterator[None]:
-    """A test fails when our code keeps an event loop from running for more than 50 ms."""
+@pytest.fixture(scope="session")
+def _watchdog(request: pytest.FixtureRequest, watched_packages: Sequence[str]) -> Iterator[Watchdog]:
     # httpx's pool looks at every connection for every connection: a hundred at once take it several times that on a
     # busy machine. What else our own code does is watched in the run on aiohttp.
     limit = 0.5 if request.config.getoption("--transport", "aiohttp") == "httpx" else LIMIT
     with Watchdog(watched_packages, limit=limit).watching() as watchdog:
-        yield
-    request.node.stash[_STALLS] = watchdog.stalls
+        yield watchdog
+
+
+@pytest.fixture(autouse=True)
+def _the_loop_is_never_blocked(request: pytest.FixtureRequest, _watchdog: Watchdog) -> Iterator[None]:
+    """A test fails when our code keeps an event loop from running for more than 50 ms."""
+    _watchdog.take()
+    yield
+    request.node.stash[_STALLS] = _watchdog.take()
 
 
 @pytest.hookimpl(tryfirst=True)

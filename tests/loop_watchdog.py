@@ -212,6 +212,7 @@ class Watchdog:
         self._threads = threading.local()
         self._collecting: float | None = None
         self._collected = 0.0
+        self._looked = threading.Event()
         self.stalls: list[Stall] = []
 
     @contextlib.contextmanager
@@ -237,9 +238,18 @@ class Watchdog:
         finally:
             handle._run = inner
             gc.callbacks.remove(self._on_collection)
+            self.stalls += self.take()
             ended.set()
             watcher.join()
-            self.stalls += [stall for step in self._ended if (stall := step.stall(self._limit)) is not None]
+
+    def take(self) -> list[Stall]:
+        """Return the stalls of the steps that have ended since the last call."""
+        if not self._ended:
+            return []
+        ended, self._ended = self._ended, []
+        self._looked.clear()
+        self._looked.wait(10)  # the last look may still be on its way
+        return [stall for step in ended if (stall := step.stall(self._limit)) is not None]
 
     def _around(self, run: Callable[[asyncio.Handle], None], handle: asyncio.Handle) -> None:
         try:
@@ -256,7 +266,7 @@ class Watchdog:
                 self._steps.pop(thread.identity, None)
             else:
                 self._steps[thread.identity] = outer
-            # The last look may still be on its way. While memory is traced, everything takes several times as long.
+            # While memory is traced, everything takes several times as long.
             if time.perf_counter() - step.started > self._limit and not tracemalloc.is_tracing():
                 step.end = self._end(thread)
                 self._ended.append(step)
@@ -282,10 +292,11 @@ class Watchdog:
             # A frame kept would keep the values of its variables.
             frames.clear()
             frame = None
-            ran = self._machine.ran()
+            ran = self._machine.ran() if self._steps or looks else False
             for step, look in looks:
                 asleep, delayed = step.thread.asleep(), step.thread.ready()
                 step.looks.append(attrs.evolve(look, asleep=asleep, ready=delayed, machine_ran=ran))
+            self._looked.set()
 
     def _look(self, step: _Step, frame: FrameType) -> _Look | None:
         now = time.perf_counter()

@@ -59,6 +59,7 @@ def test_ctrl_c_tells_what_was_done_and_resume_does_the_rest(shell: Shell, sandb
 
 
 @pytest.mark.usefixtures("stalling")
+@pytest.mark.slow
 def test_after_kill_9_the_journal_and_the_list_go_on_on_another_machine_passwords_included(
     shell: Shell, sandbox: EthoraSandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -86,6 +87,7 @@ def test_after_kill_9_the_journal_and_the_list_go_on_on_another_machine_password
 
 
 @pytest.mark.usefixtures("stalling")
+@pytest.mark.slow
 def test_without_their_list_those_who_have_a_password_fail_and_a_later_resume_has_them(
     shell: Shell, sandbox: EthoraSandbox
 ) -> None:

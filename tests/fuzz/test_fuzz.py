@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CORPUS = Path(__file__).with_name("corpus")
 INPUTS = 1_000_000
 SHARDS = 4
-A_FEW = 8_000
+A_FEW = 5_000
 STEPS = 5.0
 """Seconds of processor time that one input may take: thousands of times what any needs."""
 GROWTH = 300 * 1024 * 1024

@@ -177,6 +177,7 @@ def test_waiting_for_a_processor_is_no_stall(culprit: Any, busy_machine: None) -
     assert max(taken) > 0.05, "this machine was not busy"
 
 
+@pytest.mark.slow
 def test_a_stopped_process_is_no_stall(tmp_path: Path) -> None:
     """Stopped from outside in the middle of a step, for longer than the limit."""
     (tmp_path / "culprit").mkdir()
@@ -207,6 +208,7 @@ def test_a_stopped_process_is_no_stall(tmp_path: Path) -> None:
     assert line == "\n"
 
 
+@pytest.mark.slow
 def test_the_garbage_collector_is_not_charged(culprit: Any) -> None:
     """Not even while somebody else's callback runs, before the watchdog's own is told of the end."""
 
@@ -228,6 +230,7 @@ def test_a_call_that_keeps_the_interpreter_to_itself_is_found(culprit: Any) -> N
     assert "in match" in str(stall)
 
 
+@pytest.mark.slow
 def test_the_tests_own_call_that_keeps_the_interpreter_to_itself_is_not_the_packages(culprit: Any) -> None:
     length = culprit.hold(0.2)
     assert found(lambda: re.fullmatch("(a+)+b", "a" * length)) == []

@@ -156,6 +156,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_a_killed_process_is_resumed_to_the_same_end(lists: Lists, tmp_path: Path) -> None:
     """``kill -9`` in the middle: nobody is missing afterwards, and what was known to be done is not asked for again."""
     half_way = asyncio.Event()

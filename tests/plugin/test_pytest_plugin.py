@@ -6,10 +6,8 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 pytest_plugins = ["pytester"]
 
@@ -88,6 +86,7 @@ def test_plain_functions_need_no_other_plugin(pytester: pytest.Pytester) -> None
     pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_anyio_can_run_the_tests_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -105,6 +104,7 @@ def test_anyio_can_run_the_tests_too(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*ALONE, "-p", "anyio").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_every_test_begins_afresh(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -123,6 +123,7 @@ def test_every_test_begins_afresh(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_time_stands_still_where_it_began(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -180,6 +180,7 @@ def _as_typed(value: Any) -> Any:
     return value
 
 
+@pytest.mark.slow
 async def test_what_is_answered_has_the_shape_that_the_vendor_types(types: Any, traffic: list[Exchange]) -> None:
     wrong: dict[str, str] = {}
     checked = set()

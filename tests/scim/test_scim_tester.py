@@ -13,15 +13,14 @@ from scim_helpers import TOKEN, served
 
 from ethora_async import outbox
 
-OTHERS = [name for name in PLATFORMS if name != "ethora"]
-
 
 def _checked(url: str) -> list[CheckResult]:
     with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as http:
         return check_server(SyncSCIMClient(http))
 
 
-@pytest.mark.parametrize("name", ["ethora", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLATFORMS)
 async def test_every_check_of_scim2_tester_passes(name: str, sqlite_url: str) -> None:
     async with platform_of(name) as platform, served(sqlite_url) as scim:
         async with outbox.Worker(platform.client, sqlite_url, deadline=2):

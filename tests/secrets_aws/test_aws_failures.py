@@ -279,6 +279,7 @@ async def test_a_tls_port_that_speaks_no_tls(moto: Moto, canary: Canary):
     assert "TLS with it failed" in str(error)
 
 
+@pytest.mark.slow
 async def test_killed_and_restarted_on_the_same_port(moto: Moto, canary: Canary):
     moto.create(NAME, SECRET)
     canary.records.clear()

@@ -17,7 +17,7 @@ from simulated_run import Broken, run_schedule
 
 SHARDS = 4
 SCHEDULES = 10_000
-A_FEW = 100
+A_FEW = 60
 ENOUGH = 400
 """Seeds within which every mutation is found."""
 AGAIN = Path(__file__).with_name("again.py")

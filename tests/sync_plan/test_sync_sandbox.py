@@ -38,7 +38,7 @@ async def files(directory: Path, first: int, last: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("people", "moved"), [(120, 10), pytest.param(250, 20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("people", "moved"), [(60, 5), pytest.param(250, 20, marks=pytest.mark.slow)])
 async def test_a_whole_directory_moves_on_and_both_sides_agree_each_time(
     people: int, moved: int, tmp_path: Path
 ) -> None:
