@@ -12,7 +12,7 @@ from fake_platform import USER_FIELDS, FakePlatform
 from fake_source import FakeSource
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from two_sided_worlds import ROOM, World, worlds
+from two_sided_worlds import ROOM, Person, World, worlds
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.records import NewChat, NewUser
@@ -74,6 +74,14 @@ UNION: dict[str, Any] = {
 @given(**UNION)
 def test_the_parts_together_are_the_whole_plan(**world: Any) -> None:
     check_union(**world)
+
+
+def test_an_address_that_only_the_second_pass_finds_is_followed_too() -> None:
+    # In the first of two parts is cyd alone; Bea has cyd's address, bea folds into Bea, and ann has bea's address.
+    there = (Person("ann", "c@example.com", "Ann"), Person("cyd", "d@example.com", "Ann"))
+    wanted = (Person("bea", "c@example.com", "Ann"), Person("Bea", "d@example.com", "Ann"))
+    world = World(there=there, wanted=wanted, inside=frozenset(), admitted=frozenset())
+    check_union(world=world, fields=FIELDS[0], folds=True, prune=False, replace=False, parts=2, chats=[], many=False)
 
 
 @pytest.mark.slow

@@ -284,7 +284,7 @@ async def read_a_part(
             await _list_users(client, journal, mine, on_progress)
             if "user" in sources:
                 prints["user"] = await _read_users(client, journal, sources, mine, on_progress)
-            now = await journal.guests()
+            now = await journal.found_in_range()
             before, again = now, now != before
         await journal.settle_range()
     await _list_chats(client, journal, sources, mine, on_progress)

@@ -174,9 +174,9 @@ class Journal:
         self._seen = sides.Seen()
         await self._transaction(sides.clear_users)
 
-    async def guests(self) -> int:
-        """Return how many users outside the range were found to depend on some in it."""
-        return await self._transaction(key_ranges.guests)
+    async def found_in_range(self) -> int:
+        """Return a number that grows as long as passes find users on whom those of the range depend."""
+        return await self._transaction(key_ranges.found)
 
     async def adopt(self, identities: Sequence[str]) -> None:
         """Keep these users in addition to those of the range."""
