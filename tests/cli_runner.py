@@ -6,6 +6,7 @@ a test.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -24,5 +25,6 @@ class CliRunner(typer.testing.CliRunner):
 
     def invoke(self, app: Typer, *args: Any, **options: Any) -> typer.testing.Result:
         """Call a command, and return its result."""
-        with patch.object(typer.testing, "_get_command", _tree):
+        # A command that imports a function of the user's puts the working directory on the path.
+        with patch.object(typer.testing, "_get_command", _tree), patch.object(sys, "path", [*sys.path]):
             return super().invoke(app, *args, **options)

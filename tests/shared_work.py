@@ -50,7 +50,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         else:
             compileall.compile_file(file, quiet=2)
     # Pydantic looks through all loaded modules for each of its models: later it would take two seconds more.
-    import_module("ethora_async.web.scim.service")
+    import_module("scim2_server.handler")
 
 
 def compile_with_assertions(file: Path, config: pytest.Config) -> None:
