@@ -213,13 +213,29 @@ class Watchdog:
         self._collecting: float | None = None
         self._collected = 0.0
         self._looked = threading.Event()
+        self._stop: Callable[[], None] = lambda: None
         self.stalls: list[Stall] = []
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Watchdog]:
         """Watch inside the `with` block."""
-        if sys.platform != "linux":
+        self._start()
+        try:
             yield self
+        finally:
+            self._stop()
+
+    @contextlib.contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Do not watch inside the `with` block, which stands inside one of `watching`."""
+        self._stop()
+        try:
+            yield
+        finally:
+            self._start()
+
+    def _start(self) -> None:
+        if sys.platform != "linux":
             return
         handle: Any = asyncio.Handle
         inner = handle._run  # there is no other place where every step passes
@@ -229,18 +245,18 @@ class Watchdog:
         def run(step: asyncio.Handle) -> None:
             self._around(inner, step)
 
-        handle._run = run
-        gc.callbacks.append(self._on_collection)
-        watcher.start()
-        ready.wait()
-        try:
-            yield self
-        finally:
+        def stop() -> None:
             handle._run = inner
             gc.callbacks.remove(self._on_collection)
             self.stalls += self.take()
             ended.set()
             watcher.join()
+
+        handle._run = run
+        gc.callbacks.append(self._on_collection)
+        self._stop = stop
+        watcher.start()
+        ready.wait()
 
     def take(self) -> list[Stall]:
         """Return the stalls of the steps that have ended since the last call."""

@@ -83,6 +83,7 @@ def refused(seen: dict[str, int]) -> float:
     return seen.get("429", 0) / sum(seen.values())
 
 
+@pytest.mark.slow
 async def test_a_small_import_gets_through_a_bad_day() -> None:
     worse = BAD_DAY.replace("every=50", "every=10").replace(
         "job_stall=2 job_stall_every=40", "job_stall=0.3 job_stall_every=8"

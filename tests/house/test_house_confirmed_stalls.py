@@ -9,7 +9,9 @@ from confirmed_stalls import RUNS, in_the_same_functions
 from loop_watchdog import Stall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from loop_watchdog import Watchdog
 
 pytest_plugins = ["pytester"]
 
@@ -49,8 +51,10 @@ def run(pytester: pytest.Pytester):
 
 
 @pytest.fixture(autouse=True)
-def _the_loop_is_never_blocked() -> None:
+def _the_loop_is_never_blocked(_watchdog: Watchdog) -> Iterator[None]:
     """Only the runs inside these tests are watched."""
+    with _watchdog.pausing():
+        yield
 
 
 STEP = """

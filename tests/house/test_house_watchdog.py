@@ -86,8 +86,10 @@ def culprit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _the_loop_is_never_blocked() -> None:
+def _the_loop_is_never_blocked(_watchdog: Watchdog) -> Iterator[None]:
     """Only the watchdog under test watches: two would compete for the interpreter's lock."""
+    with _watchdog.pausing():
+        yield
 
 
 def found(step: Callable[[], object], package: str = "culprit") -> list[Stall]:
@@ -156,6 +158,7 @@ def test_a_long_computation_is_found(culprit: Any) -> None:
     assert "in count" in str(stall)
 
 
+@pytest.mark.slow
 def test_both_are_found_on_a_busy_machine(culprit: Any, busy_machine: None) -> None:
     """The watching thread waits for its turn as well: it may come too late once, but not five times."""
     for work, doing in ((culprit.count, "computing"), (culprit.wait, "asleep")):
@@ -163,6 +166,7 @@ def test_both_are_found_on_a_busy_machine(culprit: Any, busy_machine: None) -> N
         assert [stall.doing for stall in stalls] == [doing]
 
 
+@pytest.mark.slow
 def test_waiting_for_a_processor_is_no_stall(culprit: Any, busy_machine: None) -> None:
     """Steps of 20 ms of the processor, which take several times as long here."""
     taken: list[float] = []

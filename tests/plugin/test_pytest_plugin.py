@@ -62,6 +62,7 @@ def test_the_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
         result.stdout.fnmatch_lines([line])
 
 
+@pytest.mark.slow
 def test_plain_functions_need_no_other_plugin(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -158,6 +158,8 @@ CASES = [
     *(("aws", name) for name in ("read", "role", "unfit", "missing", "denied", "killed")),
     *(("stub", name) for name in ("ThrottlingException", "ExpiredTokenException", "DecryptionFailure")),
 ]
+QUICK = ("read", "blank", "undecodable", "denied", "ThrottlingException")
+"""The default suite tries each kind of store, the slow suites every failure."""
 
 
 @pytest.fixture
@@ -181,7 +183,14 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
         yield aws_case(name, moto)
 
 
-every_case = pytest.mark.parametrize("case", CASES, indirect=True, ids=[f"{kind} {name}" for kind, name in CASES])
+every_case = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param((kind, name), id=f"{kind} {name}", marks=() if name in QUICK else pytest.mark.slow)
+        for kind, name in CASES
+    ],
+    indirect=True,
+)
 
 
 def frames_of(error: BaseException) -> list[str]:

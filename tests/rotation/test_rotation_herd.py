@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from rotation_parts import STORES, Counted, opened
+from rotation_parts import Counted, opened
+from slow_stores import ONE_BY_DEFAULT
 
 from ethora_async import EthoraClient
 from ethora_async.engine import TokenRefreshed
@@ -56,7 +57,7 @@ def check(results: list[object]) -> None:
     assert [result for result in results[1::2] if isinstance(result, BaseException)] == []
 
 
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", ONE_BY_DEFAULT)
 async def test_a_thousand_first_calls_of_which_half_are_cancelled_read_the_store_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +74,7 @@ async def test_a_thousand_first_calls_of_which_half_are_cancelled_read_the_store
     assert sum(isinstance(event, TokenRefreshed) for event in events) == 1
 
 
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", ONE_BY_DEFAULT)
 @pytest.mark.slow
 async def test_a_thousand_refused_calls_of_which_half_are_cancelled_read_the_store_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

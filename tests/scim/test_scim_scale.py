@@ -115,6 +115,7 @@ async def test_one_more_in_a_group_of_50000_reads_and_writes_one(
     assert await scim.intents() == expected
 
 
+@pytest.mark.slow
 async def test_a_group_of_50000_is_read_and_others_are_answered_meanwhile(full: tuple[Scim, str]) -> None:
     scim, group = full
     reading = asyncio.create_task(scim.get(f"/Groups/{group}"))
