@@ -11,6 +11,8 @@ import warnings
 from importlib.util import find_spec
 from typing import NoReturn, TextIO
 
+from ethora_async.cli.stop_signals import stop_signals
+
 _USAGE = 2
 _INTERRUPTED = 130
 
@@ -55,10 +57,8 @@ def _interrupt_on_signals() -> None:
     def interrupt(number: int, frame: object) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    hangup = getattr(signal, "SIGHUP", None)  # not on Windows; `nohup` has it ignored
-    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
-        signal.signal(hangup, interrupt)
+    for number in stop_signals():
+        signal.signal(number, interrupt)
 
 
 def _prepare_streams() -> None:

@@ -19,6 +19,7 @@ from ethora_async.capabilities import ManagesChats, ManagesUsers
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.observing import listeners, sends_traceparent, traceparent_transport
 from ethora_async.cli.platforms import REGISTRY, ClientT, Platform, Platforms
+from ethora_async.cli.stop_signals import stop_signals
 from ethora_async.engine.patience import patience
 from ethora_async.errors import (
     ChatError,
@@ -241,7 +242,7 @@ async def _stopped_by_signals(work: Coroutine[Any, Any, int]) -> int:
     before: dict[int, Any] = {}
     # Signal handlers exist in the main thread only.
     with suppress(ValueError, RuntimeError, NotImplementedError):
-        for number in _stopping_signals():
+        for number in stop_signals():
             handler = signal.getsignal(number)
             loop.add_signal_handler(number, stop, number)
             before[number] = handler
@@ -255,14 +256,6 @@ async def _stopped_by_signals(work: Coroutine[Any, Any, int]) -> int:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
-
-
-def _stopping_signals() -> list[int]:
-    """Return the signals that stop a command; under ``nohup``, SIGHUP does not."""
-    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
-    if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN:
-        return [signal.SIGTERM]
-    return [signal.SIGTERM, hangup]
 
 
 def value_of(work: Coroutine[Any, Any, T]) -> T:
