@@ -40,15 +40,16 @@ def short_names(db: sqlite3.Connection, names: ShortNames | None) -> list[str]:
     for field in names.fields:
         # The whole record of a creation, the changed fields of an update.
         value = "COALESCE(json_extract(after, :whole), json_extract(after, :part))"
+        paths = {"whole": f"$.{field}", "part": f"$.fields.{field}"}
         count, first = db.execute(
             f"SELECT COUNT(*), MIN(number) FROM item WHERE kind = 'user' AND action IN ('create', 'update')"
             f" AND step > 0 AND length({value}) <= :length",
-            {"whole": f"$.{field}", "part": f"$.fields.{field}", "length": names.length},
+            {**paths, "length": names.length},
         ).fetchone()
         if count:
             text, file, line = db.execute(
                 f"SELECT {value}, {FILE_NAME}, line FROM item WHERE number = :number",
-                {"whole": f"$.{field}", "part": f"$.fields.{field}", "number": first},
+                {**paths, "number": first},
             ).fetchone()
             place = "" if file is None else f"{file if '://' in file else PurePath(file).name} line {line}, "
             more = f" (and {counted(count - 1, 'more row')})" if count > 1 else ""
