@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from postgres_server import Postgres
 
-pytest_plugins = ["confirmed_stalls", "shared_work"]
+pytest_plugins = ["confirmed_stalls", "hiccups", "shared_work"]
 
 # A loaded machine is slow, and a test that fails for it proves nothing. Fifty examples a run: new ones each time, but
 # the same ones in CI, so that no change is refused for an old fault that chance found.
