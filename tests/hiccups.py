@@ -1,13 +1,14 @@
 """`--hiccups SEED`: the event loop of each test stops once for a quarter of a second, as on a machine that stalls.
 
 A test that fails then depends on how fast the machine is. The step at which the loop stops depends on the seed and the
-name of the test, so that a failure can be repeated. Test processes of their own (`ethora serve` …) do not stop.
+name of the test, so that a failure can be repeated. Loops in other threads and processes go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     inner, steps = loop._run_once, iter(range(chosen + 1))
 
     def run_once(running: asyncio.BaseEventLoop) -> None:
-        if next(steps, None) == chosen:
+        if threading.current_thread() is threading.main_thread() and next(steps, None) == chosen:
             time.sleep(SECONDS)
         inner(running)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ethora_async.request import Method
 
 _SHORT = 0.05
+_LONG = 2.0
 _PATIENCE = 10.0
 """Timeout in seconds for things that should happen; no passing test waits so long."""
 
@@ -296,10 +297,14 @@ class TransportContract(abc.ABC):
         """Check the timeout in every phase of the reply, and that the connection is released."""
         self._needs_sockets()
         for fault in (Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY):
-            async with BadServer(fault) as server, self._transport(server) as transport:
-                request = _request(server)
-                request.timeout = _SHORT
-                error = await _error_of(transport, request)
+            async with BadServer(CannedReply(), fault) as server, self._transport(server) as transport:
+                await transport.send(_request(server))  # connected: the time of the next request is for its reply
+                for timeout in (_SHORT, _LONG):
+                    request = _request(server)
+                    request.timeout = timeout
+                    error = await _error_of(transport, request)
+                    if type(error) is not NotSentError:
+                        break  # otherwise the machine may have stalled before the request left
                 _check(type(error) is ReplyLostError, f"{fault.name} for longer than the timeout raised {_name(error)}")
                 await server.left_alone()
 
