@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import os
 import threading
-from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
@@ -14,6 +13,7 @@ from ethora_async.errors import ConfigError, ReplyLostError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from concurrent.futures import Future
     from types import TracebackType
 
 T = TypeVar("T")
@@ -182,12 +182,11 @@ class _Home(Generic[ClosableT]):
         self.process = os.getpid()
         self._factory = factory
         self._client: ClosableT | None = None
-        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._live(started)), name="ethora-own-loop", daemon=True
-        )
+        # Made here, so that the caller, who may run a loop too, need not wait until the thread has one.
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="ethora-own-loop", daemon=True)
         self._thread.start()
-        self._loop, self._stop = started.result()
 
     def submit(self, work: Callable[[ClosableT], Awaitable[T]]) -> Future[T]:
         """Start a piece of work."""
@@ -206,10 +205,12 @@ class _Home(Generic[ClosableT]):
             self._client = self._factory()
         return await work(self._client)
 
-    async def _live(self, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
-        stop = asyncio.Event()
-        started.set_result((asyncio.get_running_loop(), stop))
-        await stop.wait()
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._live())
+
+    async def _live(self) -> None:
+        await self._stop.wait()
         if self._client is not None:
             await self._client.aclose()
 
