@@ -6,6 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+LARGEST_SKEW = 60.0
+"""Seconds that this machine's clock may differ from a platform's before a rejected token is put down to it."""
+
 
 class SystemClock:
     """The real time. `ethora_async.testing.users` has a clock that tests control."""

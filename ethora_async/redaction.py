@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from functools import lru_cache
@@ -33,6 +32,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac  # takes 5 ms, for OpenSSL: an import of a client does not pay it
+
         # surrogatepass: a text that UTF-8 cannot encode must not end up inside a UnicodeEncodeError
         mine, others = (secret._text.encode("utf-8", "surrogatepass") for secret in (self, other))  # noqa: SLF001
         return hmac.compare_digest(mine, others)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn, Self, cast, final, overload
 
 from ethora_async_secrets.errors import SecretMalformedError, SecretNotFoundError
-from ethora_async_secrets.text import without_newline
+from ethora_async_secrets.text import fingerprint, without_newline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PREVIOUS = "_PREVIOUS"
 _PENDING = "_PENDING"
-
-# Random, so that a version in a log cannot be compared with the digests of guessed secrets.
-_VERSION_KEY = os.urandom(32)
 
 
 @final
@@ -65,7 +60,7 @@ class SecretBundle:
         checked = _checked(values)
         put = super().__setattr__
         put("_values", checked)
-        put("_version", version or _digest(checked))
+        put("_version", version or fingerprint(text for item in sorted(checked.items()) for text in item))
         put("_source", source)
         put("_created_at", created_at)
         put("_previous", _side(previous, source))
@@ -222,13 +217,3 @@ def _side(values: Mapping[str, str] | SecretBundle | None, source: str) -> Secre
     if values is None or isinstance(values, SecretBundle):
         return values
     return SecretBundle(values, source=source) if values else None
-
-
-def _digest(values: Mapping[str, str]) -> str:
-    digest = hashlib.blake2b(key=_VERSION_KEY, digest_size=8)
-    for text in (part for item in sorted(values.items()) for part in item):
-        # surrogatepass: a value that cannot be encoded must not end up inside a UnicodeEncodeError
-        raw = text.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(8, "big"))
-        digest.update(raw)
-    return digest.hexdigest()

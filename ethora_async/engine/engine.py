@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ethora_async import codec, engine
+from ethora_async.clock import LARGEST_SKEW
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.call_state import Call
 from ethora_async.engine.emitter import Emitter
@@ -50,8 +51,6 @@ T = TypeVar("T")
 
 _A_SLOT = "a free slot"
 _THE_SECRET = "the secret store"  # noqa: S105  a name for messages
-LARGEST_SKEW = 60.0
-"""Clock difference in seconds up to which a rejected token's error does not mention the clock."""
 _AFTER_THE_TOKEN = (ForbiddenError, NotFoundError, ConflictError, ValidationFailedError)
 """Rejections that can only come after the token was accepted. Others may come from a proxy that never checked it."""
 
@@ -511,4 +510,4 @@ def _check_upload(request: Request) -> None:
         raise request.upload.error from request.upload.error.__cause__
 
 
-__all__ = ["LARGEST_SKEW", "Engine"]
+__all__ = ["Engine"]

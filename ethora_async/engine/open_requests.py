@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Un
 
 import attrs
 
-from ethora_async import codec
 from ethora_async.engine.urls import Query, QueryValue
 from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.redaction import wrapped
@@ -259,7 +258,7 @@ def _identity(item: Any) -> str:
         for name in _IDS:
             if isinstance(item.get(name), (str, int)):
                 return f"{name}={item[name]!r}"
-    return codec.dumps(item).decode()
+    return repr(item)
 
 
 __all__ = ["Paging", "Query", "Requests", "RequestsAsUser"]

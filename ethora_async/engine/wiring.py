@@ -12,7 +12,6 @@ from ethora_async._version import __version__
 from ethora_async.clock import SystemClock
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.emitter import Emitter
-from ethora_async.engine.engine import Engine
 from ethora_async.redaction import masked_argument, masked_credential
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientWebSocketResponse
 
     from ethora_async.engine.emitter import Listener
+    from ethora_async.engine.engine import Engine
     from ethora_async.protocols import Clock, Credentials, Dialect, Transport
     from ethora_async.redaction import Secret
     from ethora_async.transport import AiohttpTransport
@@ -176,6 +176,8 @@ class Wiring:
         Raises:
             ConfigError: a network setting cannot be used.
         """
+        from ethora_async.engine.engine import Engine  # loads what only a client that is used needs
+
         if self._transport is None:
             self._transport = transports.default_transport(concurrency=self._limits.concurrency, **self._network)
         self._engine = Engine(

@@ -12,7 +12,6 @@ whatever its source; other white space is kept.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -23,7 +22,7 @@ from ethora_async import engine
 from ethora_async.errors import ConfigError, SettingsUnavailableError
 from ethora_async.redaction import Secret, WrongType, masked_credential, wrapped
 from ethora_async_secrets import NoSecretsError, SecretBundle, SecretError, SecretUnavailableError
-from ethora_async_secrets.text import is_text, without_newline
+from ethora_async_secrets.text import fingerprint, is_text, without_newline
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -39,8 +38,6 @@ _TTL = 30.0
 """Seconds for which the store's answer is used before it is read again."""
 _BETWEEN_READS = 0.1
 """Seconds between two reads of the store for one rejected version: every rejected call requests one."""
-
-_PROCESS_KEY = os.urandom(16)
 
 Masked = Mapping[str, Secret]
 """Setting values by name, as frames may hold them."""
@@ -62,10 +59,7 @@ class Values:
 
     def __init__(self, values: Mapping[str, str | Secret]) -> None:
         self._values = {name: wrapped(value) for name, value in values.items()}
-        digest = hashlib.blake2b(key=_PROCESS_KEY, digest_size=8)
-        for part in (text for name, value in sorted(self._values.items()) for text in (name, value.reveal())):
-            digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
-        self.key = digest.hexdigest()
+        self.key = fingerprint(text for name, value in sorted(self._values.items()) for text in (name, value.reveal()))
 
     def get(self, name: str) -> str | None:
         """Return the value, or None when it is not set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.engine.engine import LARGEST_SKEW
+from ethora_async.clock import LARGEST_SKEW
 
 if TYPE_CHECKING:
     from ethora_async.protocols import Clock

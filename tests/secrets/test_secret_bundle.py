@@ -63,7 +63,7 @@ def test_the_version_follows_the_values():
 
 def test_the_version_differs_in_another_process(monkeypatch: pytest.MonkeyPatch):
     here = SecretBundle({"A": "1"}).version
-    monkeypatch.setattr("ethora_async_secrets.bundle._VERSION_KEY", b"another process's key")
+    monkeypatch.setattr("ethora_async_secrets.text._PROCESS_KEY", b"another process's key")
     assert SecretBundle({"A": "1"}).version != here
 
 

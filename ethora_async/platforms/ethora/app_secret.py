@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from ethora_async.tokens.hs256 import HS256Key
 from ethora_async.tokens.rotating import RotatingKeys, warn
+from ethora_async_secrets.text import fingerprint
 
 if TYPE_CHECKING:
+    from ethora_async.tokens.hs256 import HS256Key
     from ethora_async.tokens.settings import RotatingSettings, Values
 
 APP_SECRET = "ETHORA_CHAT_APP_SECRET"  # noqa: S105  the name of the setting
 _SHORT = 14
 """In bytes: an HMAC key below 112 bits can be guessed (NIST SP 800-131A)."""
-
-_PROCESS_KEY = os.urandom(16)
 
 Purpose = Literal["server", "client"]
 
@@ -32,8 +28,7 @@ class SigningKeys:
     __slots__ = ("_raw", "_scoped", "_secret", "_use_scoped", "key")
 
     def __init__(self, secret: str, *, scoped: bool) -> None:
-        # Identifies secrets in cache keys and events, without revealing them.
-        self.key: str = hashlib.blake2b(secret.encode(), key=_PROCESS_KEY, digest_size=8).hexdigest()
+        self.key: str = fingerprint([secret])
         self._secret = secret
         self._use_scoped = scoped
         self._scoped: dict[Purpose, HS256Key] = {}
@@ -47,13 +42,19 @@ class SigningKeys:
         """Return the hex text of HMAC-SHA256(secret, "ethora:<purpose>:v1") as a key."""
         key = self._scoped.get(purpose)
         if key is None:
-            digest = hmac.new(self._secret.encode(), f"ethora:{purpose}:v1".encode(), hashlib.sha256)
+            import hmac  # loads OpenSSL, as hs256 does: only processes that sign need it
+
+            from ethora_async.tokens.hs256 import HS256Key
+
+            digest = hmac.new(self._secret.encode(), f"ethora:{purpose}:v1".encode(), "sha256")
             key = self._scoped[purpose] = HS256Key(digest.hexdigest())
         return key
 
     def raw(self) -> HS256Key:
         """Return the secret itself as a key, as older callers sign."""
         if self._raw is None:
+            from ethora_async.tokens.hs256 import HS256Key
+
             self._raw = HS256Key(self._secret)
         return self._raw
 

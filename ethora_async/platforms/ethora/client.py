@@ -24,12 +24,9 @@ from ethora_async.platforms.ethora.context import (
     ARGUMENTS,
     PAGING,
     RESET_LAG,
-    App,
     OtherAppContext,
     OwnAppContext,
 )
-from ethora_async.platforms.ethora.dialect import EthoraDialect
-from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.realtime.addresses import chat_host
 from ethora_async.platforms.ethora.realtime.service import ChatService
 from ethora_async.redaction import Secret, WrongType, masked_address, masked_credential, wrapped
@@ -47,6 +44,7 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.chats.api import Chats
     from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
     from ethora_async.platforms.ethora.in_app import InApp
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.platforms.ethora.realtime.account import Account
     from ethora_async.platforms.ethora.realtime.connection import Realtime
     from ethora_async.platforms.ethora.sessions.api import Sessions
@@ -404,6 +402,10 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         )
 
     def _connect(self, app_id: str, api_url: str) -> App:
+        from ethora_async.platforms.ethora.dialect import EthoraDialect
+        from ethora_async.platforms.ethora.names import Names
+        from ethora_async.platforms.ethora.open_app import App
+
         credentials = ServerCredentials(
             app_id,
             self._secret,

@@ -24,7 +24,7 @@ from ethora_async.records import Id, NewChat
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ethora_async.platforms.ethora.context import App
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.records import ChatAccess
     from ethora_async.request import Operation, Reply
 

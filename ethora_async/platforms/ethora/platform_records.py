@@ -15,7 +15,8 @@ from ethora_async.platforms.ethora import operations, wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.records import Chat, User
     from ethora_async.request import Operation
 

@@ -18,7 +18,8 @@ from ethora_async.tokens.hs256 import read_unverified
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.app_secret import Purpose, SigningKeys
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.tokens.rotating import KeyRing
 
 USER_TOKEN_TTL = 3600.0

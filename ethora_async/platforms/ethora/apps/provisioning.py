@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ethora_async.platforms.ethora.apps.records import DefaultRoom
-    from ethora_async.platforms.ethora.context import App
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.request import Reply
 
 ROOMS_AT_ONCE = 20

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 
     from ethora_async.bulk.run import WorkGenerator
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.records import Id
 
 MEMBERS_AT_ONCE = 100

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
     from ethora_async.platforms.ethora.chats.message_records import FoundMessage, History, Message
     from ethora_async.platforms.ethora.chats.messages import ChatMessages
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.platforms.ethora.users.api import Users
 
 

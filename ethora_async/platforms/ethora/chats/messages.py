@@ -23,7 +23,8 @@ from ethora_async.platforms.ethora.listings import LARGEST_PAGE, find_chat
 from ethora_async.records import MongoId, required_text
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.records import Id
 
 

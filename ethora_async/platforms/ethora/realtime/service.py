@@ -11,7 +11,7 @@ from ethora_async.platforms.ethora.realtime.addresses import service_url
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ethora_async.platforms.ethora.context import App
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.platforms.ethora.realtime.account import Account
     from ethora_async.platforms.ethora.realtime.connection import AccountOf, OpenSocket, Realtime
     from ethora_async.protocols import Clock

@@ -26,7 +26,8 @@ from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.protocols import Credentials
     from ethora_async.request import Operation
 

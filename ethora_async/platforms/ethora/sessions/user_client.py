@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ethora_async.attachments import Attachment, Source
     from ethora_async.bulk.outcome import Outcome
-    from ethora_async.platforms.ethora.context import App
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.platforms.ethora.realtime.account import Account
     from ethora_async.platforms.ethora.realtime.connection import Realtime
     from ethora_async.platforms.ethora.realtime.service import ChatService

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 
     from ethora_async.bulk.run import Work, WorkGenerator
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.platforms.ethora.users.records import UserImport
     from ethora_async.request import Operation
 

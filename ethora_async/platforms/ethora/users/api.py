@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from ethora_async.bulk.report import Report
     from ethora_async.bulk.run import Run, WorkGenerator
     from ethora_async.capabilities import ListedUsers, ShortNames, State
-    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.platforms.ethora.open_app import App
     from ethora_async.platforms.ethora.users.records import UserImport
     from ethora_async.redaction import Secret
     from ethora_async.request import Operation
