@@ -10,6 +10,7 @@ import attrs
 import pytest
 from engine_parts import READ, WRITE, engine
 from scripted_transport import reply, scripted
+from virtual_time import VirtualClock, jump
 
 from ethora_async.engine import (
     AttemptFinished,
@@ -88,9 +89,12 @@ async def test_the_end_of_a_cancelled_call_is_told() -> None:
 async def test_an_attempt_that_the_deadline_ends_is_told_of_too() -> None:
     seen: list[Any] = []
     async with BadServer(Fault.SILENT) as server:
-        using = engine(AiohttpTransport(), server.url, listeners=[seen.append])
+        using = engine(AiohttpTransport(), server.url, clock=VirtualClock(), listeners=[seen.append])
+        calling = asyncio.ensure_future(using.call(READ, timeout=60))
+        await server.arrived()
+        jump(60)
         with pytest.raises(ReplyLostError):
-            await using.call(READ, timeout=0.03)
+            await calling
         await using.aclose()
     assert [type(event) for event in seen] == [RequestStarted, AttemptFinished, RequestFinished]
     assert (seen[1].error, seen[1].effect, seen[1].status) == ("ReplyLostError", "unknown", None)

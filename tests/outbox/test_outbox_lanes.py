@@ -117,14 +117,13 @@ async def test_a_newer_intent_starts_afresh(store: Store, state: Any) -> None:
 
 async def test_what_may_still_arrive_is_waited_for(store: Store) -> None:
     """A request on its way must not meet what a newer intent asks for."""
-    await put(store, (ANN, {"email": "1"}))
-    turn, lanes = await taken(store)
-    await store.finish(turn.claim, [Verdict(lanes[0], "held", "lost", 0.2)])
-    await put(store, (ANN, None))
-    assert (await taken(store))[1] == []
-    await asyncio.sleep(0.25)
+    await put(store, (ANN, {"email": "1"}), (BOB, {"email": "2"}))
+    turn, (ann, bob) = await taken(store)
+    await store.finish(turn.claim, [Verdict(ann, "held", "lost", LONG), Verdict(bob, "held", "lost", 0.01)])
+    await put(store, (ANN, None), (BOB, None))
+    await asyncio.sleep(0.05)
     _, (newer,) = await taken(store)
-    assert newer.wanted is None
+    assert (newer.id, newer.wanted) == (BOB, None)
 
 
 async def test_memberships_wait_for_their_user_and_their_chat(store: Store) -> None:

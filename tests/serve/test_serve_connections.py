@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from virtual_time import jump
 
 from ethora_async.cli.serve import connections as module
 from ethora_async.cli.serve.connections import Connections, most_connections
@@ -62,24 +63,37 @@ async def test_a_head_that_does_not_come_ends_the_connection(half: bytes) -> Non
 
 
 async def test_the_head_of_a_further_request_has_its_time_too() -> None:
-    async with serving(Connections(head_timeout=0.2)) as port:
+    connections = Connections(head_timeout=60)
+    async with serving(connections) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(3):
             writer.write(WHOLE)
             assert (await answer_on(reader)).startswith(b"HTTP/1.1 200")
         writer.write(WHOLE[:-2])
+        (guarded,) = connections._open.values()
+        async with asyncio.timeout(SOON):
+            while guarded._timer is None:  # noqa: ASYNC110  aiohttp's protocol tells nobody what it got
+                await asyncio.sleep(0)
+        jump(60)
         assert await ended(reader) == b""
         writer.close()
 
 
 async def test_a_slow_answer_is_no_slow_head() -> None:
+    asked, ready = asyncio.Event(), asyncio.Event()
+
     async def slow(_: web.Request) -> web.Response:
-        await asyncio.sleep(0.3)
+        asked.set()
+        await ready.wait()
         return web.Response(text="answered")
 
-    async with serving(Connections(head_timeout=0.05), slow) as port:
+    async with serving(Connections(head_timeout=60), slow) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(WHOLE)
+        await asked.wait()
+        jump(61)
+        await asyncio.sleep(0)  # a timer that should not be there would fire now
+        ready.set()
         assert (await answer_on(reader)).startswith(b"HTTP/1.1 200")
         writer.close()
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from virtual_time import run_virtual
 
 from ethora_async.config import Limits, RetryPolicy
 from ethora_async.engine import Engine, RetryScheduled, SecretRotated, TokenRefreshed
@@ -140,19 +141,19 @@ async def test_the_other_secrets_of_the_store_are_tried_once_each_and_the_accept
     assert side.clock.slept == []
 
 
-async def test_all_candidates_are_tried_before_the_call_fails() -> None:
+def test_all_candidates_are_tried_before_the_call_fails() -> None:
     store = MemoryProvider(SecretBundle(NEW, version="v2", previous=OLD, pending=NEWER))
     side = Side(store, accepts=[])
     with pytest.raises(UnauthorizedError) as caught:
-        await side.call(timeout=0.2)  # too short for a second round
+        run_virtual(side.call(timeout=0.2))  # too short for a second round
     assert (side.sent(), caught.value.attempts, caught.value.effect) == (3, 3, "none")
 
 
-async def test_the_same_secret_under_another_version_is_not_tried_again() -> None:
+def test_the_same_secret_under_another_version_is_not_tried_again() -> None:
     store = MemoryProvider(SecretBundle(OLD, version="v1", previous=OLD))
     side = Side(store, accepts=[])
     with pytest.raises(UnauthorizedError):
-        await side.call(timeout=0.2)
+        run_virtual(side.call(timeout=0.2))
     assert side.sent() == 1
 
 
@@ -189,12 +190,12 @@ async def test_a_secret_that_was_never_accepted_is_given_two_seconds_once() -> N
     assert (caught.value.attempts, len(side.clock.slept)) == (1, 4)
 
 
-async def test_a_gateways_failure_does_not_make_a_wrong_secret_a_rotated_one() -> None:
+def test_a_gateways_failure_does_not_make_a_wrong_secret_a_rotated_one() -> None:
     side = Side(MemoryProvider(OLD), accepts=[])
     answers = [Response(502, {}, b"<html>"), Response(401, {}, b"{}")]
     side.transport._handler = lambda _: answers.pop(0)
     with pytest.raises(UnauthorizedError) as caught:
-        await side.call(timeout=0.4)
+        run_virtual(side.call(timeout=0.4))
     assert (caught.value.attempts, caught.value.effect, side.clock.slept) == (2, "unknown", [0.25])
 
 
