@@ -105,6 +105,13 @@ async def test_one_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["j"]
 
 
+async def test_one_that_another_run_has_made_a_moment_ago_is_in_use(tmp_path: Path) -> None:
+    async with await journal_with(tmp_path / "j", "u1"):
+        with pytest.raises(InvalidInputError, match=r"j is in use by another process: wait for its end"):
+            await Journal.create(tmp_path / "j")
+    assert [file.name for file in tmp_path.iterdir()] == ["j"]
+
+
 async def test_nor_on_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")

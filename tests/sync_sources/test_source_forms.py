@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from source_helpers import ANN, BOB, HEADER, bad, items, json_lines, person, refused, rows
 
 from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources import cell_errors
 from ethora_async.sync.sources.csv_dialect import named_delimiter
 from ethora_async.sync.sources.encoding import named_encoding
 from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS
@@ -309,6 +310,33 @@ async def test_a_workbook_is_read_from_its_first_sheet(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [row.error.row for row in found if isinstance(row, BadRow)] == [5]
     assert source.notes == (f"{path}: sheet 'Sheet' of 3; the others are not read",)
+
+
+@pytest.mark.parametrize("before", [0, 50])
+async def test_a_cell_that_shows_an_error_is_no_empty_one(
+    before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty cell clears a field on the platform, and a look-up that finds nothing must not."""
+    monkeypatch.setattr(cell_errors, "_BLOCK", 100)
+    monkeypatch.setattr(cell_errors, "_LONGEST_CELL", 300)
+    book = openpyxl.Workbook()
+    other, sheet = book.active, book.create_sheet("P&ople")
+    assert other is not None
+    other.sheet_state = "hidden"
+    other.append(["#REF!"])
+    sheet.append(["note", "id", "email", "first_name", "last_name"])
+    for number in range(before):
+        sheet.append(['t="e" r="B2"', f"u{number}", f"u{number}@example.com", "Ann", "Lee"])
+    sheet.append(["#N/A", "ann", "ann@example.com", "Ann", "Lee"])
+    sheet.append(["", "bob", "bob@example.com", "Bob", "#N/A"])
+    sheet.append(["", "#DIV/0!", "eve@example.com", "Eve", "Lee"])
+    book.save(tmp_path / "u.xlsx")
+    found = [row async for row in (await open_source(tmp_path / "u.xlsx", USERS)).rows()]
+    assert len([row for row in found if isinstance(row, Row)]) == before + 1  # `note` is not read
+    told = [(row.error.row, row.error.field, str(row.error)) for row in found if isinstance(row, BadRow)]
+    assert [one[:2] for one in told] == [(before + 3, "last_name"), (before + 4, "id")]
+    assert "last_name shows #N/A" in told[0][2]
+    assert "id shows #DIV/0!" in told[1][2]
 
 
 @pytest.mark.parametrize("state", ["hidden", "veryHidden"])

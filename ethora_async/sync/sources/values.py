@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import attrs
+
 from ethora_async.errors import InvalidInputError
 
 _EXACT = 2**53
@@ -23,6 +25,16 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     ((list, tuple, set, frozenset), "a list"),
     (dict, "an object"),
 )
+
+
+@attrs.frozen
+class CellError:
+    """What a spreadsheet's cell with an error shows, such as ``#N/A``: no value."""
+
+    shown: str
+
+    def __str__(self) -> str:
+        return self.shown
 
 
 def text_of(value: Any, column: str, *, is_id: bool) -> str:
@@ -48,6 +60,9 @@ def text_of(value: Any, column: str, *, is_id: bool) -> str:
     if is_id and isinstance(value, (float, Decimal)) and _is_whole(value):
         # Data frame tools store whole numbers as floats if a column has gaps.
         return str(int(value))
+    if isinstance(value, CellError):
+        msg = f"{column} shows {value}, the error of a formula: mend it in the workbook"
+        raise InvalidInputError(msg, field=column)
     wanted = "text, an integer or a UUID" if is_id else "text"
     msg = f"{column} must be {wanted}, not {_kind(value)}"
     raise InvalidInputError(msg, field=column)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.sync.sources.cell_errors import error_cells
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
 from ethora_async.sync.sources.text_file import GZIP, check_regular, what_it_is
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from ethora_async.sync.sources.values import CellError
 
 _LARGEST = 1 << 30
 """Maximum size of an unpacked workbook in bytes."""
@@ -58,6 +61,7 @@ class _XlsxReader(Reader):
         self._rows: Iterator[list[Any]] = iter(())
         self._sheet = ""
         self._sheets = 0
+        self._errors: Mapping[int, Mapping[int, CellError]] = {}
         self._last = 0
 
     def columns(self) -> tuple[str, ...]:
@@ -98,6 +102,8 @@ class _XlsxReader(Reader):
         shown = [one for one in sheets if one.visible == SheetVisibleEnum.Visible]
         self._sheets = len(sheets)
         self._sheet = (shown or sheets or workbook.sheets_metadata)[0].name
+        with zipfile.ZipFile(path) as archive:
+            self._errors = error_cells(archive, self._sheet)
         self._rows = iter(workbook.get_sheet_by_name(self._sheet).to_python(skip_empty_area=False))
         for row in self._rows:
             self._last += 1
@@ -127,6 +133,8 @@ class _XlsxReader(Reader):
         for row in self._rows:
             self._last += 1
             values = [None if value == "" else value for value in row]
+            for column, shown in self._errors.get(self._last, {}).items():
+                values[column] = shown
             if any(value is not None for value in values):
                 rows.append(RawRow(self._last, dict(zip(columns, values, strict=False))))
             if len(rows) == count:

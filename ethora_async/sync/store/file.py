@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ethora_async import codec
 from ethora_async.errors import InvalidInputError
@@ -79,15 +79,24 @@ def _publish(draft: Path, place: Path) -> None:
     try:
         os.link(draft, place)
     except FileExistsError:
-        msg = f"{place} exists already: resume it, or name another journal"
-        raise InvalidInputError(msg, field="journal", file=str(place)) from None
+        _refuse_existing(place)
     except OSError:  # a file system without links
         if place.exists():
-            msg = f"{place} exists already: resume it, or name another journal"
-            raise InvalidInputError(msg, field="journal", file=str(place)) from None
+            _refuse_existing(place)
         draft.rename(place)
     else:
         draft.unlink()
+
+
+def _refuse_existing(place: Path) -> NoReturn:
+    # Another process may have published it a moment ago, and be at work on it.
+    _check_format(place)
+    try:
+        _connected(place).close()
+    except sqlite3.OperationalError as error:
+        raise _unreadable(place, error) from None
+    msg = f"{place} exists already: resume it, or name another journal"
+    raise InvalidInputError(msg, field="journal", file=str(place))
 
 
 def open_file(path: Path) -> tuple[Path, sqlite3.Connection]:
