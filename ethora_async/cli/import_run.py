@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import typer
 
+from ethora_async.capabilities import LeavesOut
 from ethora_async.cli.import_report import Tally
 from ethora_async.cli.json_reply import begin_document
+from ethora_async.cli.output import errors, shown
 from ethora_async.cli.progress import counting
 from ethora_async.cli.reject_option import open_rejects, reject_paths, tell_rejected
 from ethora_async.cli.runtime import DeliveryCheck
@@ -49,6 +51,10 @@ async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | 
         InvalidInputError: One cannot be read or lacks a column, or `reject` exists already.
     """
     found = (await open_lists(lists, any_ending=True)).sources
+    if "users" in found and isinstance(client.users, LeavesOut):
+        for field, reason in client.users.left_out.items():
+            if field in found["users"].fields:
+                errors.print(shown(f"{found['users'].name}: {field}: {reason}"), markup=False)
     starts: dict[str, Callable[[Any], Any]] = {
         "users": client.users.create_many,
         "chats": client.chats.create_many,

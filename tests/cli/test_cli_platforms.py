@@ -169,6 +169,18 @@ def test_users_and_chats_are_managed_on_rocketchat(bare: Cli, csv: Callable[[str
 
 
 @pytest.mark.usefixtures("rocket")
+def test_an_import_says_what_rocketchat_does_not_store(bare: Cli, csv: Callable[[str, str], str]) -> None:
+    on = ("--platform", "rocketchat")
+    people = csv(
+        "people.csv", "id,email,first_name,last_name,profile_image\nann,ann@example.com,Ann,Lee,https://x/a.png\n"
+    )
+    imported = bare("users", "import", people, *on)
+    assert imported.code == 0
+    assert imported.stderr.count("people.csv: profile_image: Rocket.Chat lists no pictures") == 1
+    assert "profile_image" not in bare("users", "import", csv("plain.csv", PEOPLE), *on).stderr
+
+
+@pytest.mark.usefixtures("rocket")
 def test_tokens_deletions_and_the_doctor_work_on_rocketchat(bare: Cli, csv: Callable[[str, str], str]) -> None:
     on = ("--platform", "rocketchat")
     assert bare("users", "import", csv("people.csv", PEOPLE), *on).code == 0

@@ -121,6 +121,11 @@ class Binding(Generic[T]):
             format, mapping, tuple(unused), tuple(bound), names, derived, defaults, read, conditions, passwords, nested
         )
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that a column, a template or a default may fill."""
+        return frozenset({*self._names, *self._derived, *self._defaults})
+
     def missing(self) -> str | None:
         """Return the first missing column without which no row can be read, as the table would name it."""
         there = {one.ours for one in self._columns} | set(self._derived)

@@ -44,6 +44,7 @@ class TableSource(Generic[T]):
         format: the kind of rows.
         files: the names of its parts, in the order in which they are read.
         columns: the columns' original names, from all parts; None when every row has its own.
+        fields: the fields that a column, a template or a default may fill, as far as the first row tells.
         unused: the columns that nothing is read from; if every row has its own columns, those of the first row.
         notes: how parts with an unusual format are read: their delimiter, encoding, sheet.
     """
@@ -52,6 +53,7 @@ class TableSource(Generic[T]):
     format: RowFormat[T]
     mapping: ColumnMapping = attrs.field(repr=False)
     columns: tuple[str, ...] | None
+    fields: frozenset[str]
     unused: tuple[str, ...]
     _tables: tuple[Table, ...] = attrs.field(repr=False)
     _bindings: tuple[Binding[T] | None, ...] = attrs.field(repr=False)
@@ -90,6 +92,7 @@ class TableSource(Generic[T]):
         """
         mapping.check(format)
         bindings: list[Binding[T] | None] = []
+        fields: frozenset[str] = frozenset()
         unused: dict[str, None] = {}
         headers: list[tuple[str, ...] | None] = []
         notes: list[str] = []
@@ -105,9 +108,11 @@ class TableSource(Generic[T]):
             seen = bindings[-1] or _binding_of(first, format, mapping, where)
             if header is None and seen is not None:
                 notes += _notes_on(seen, first[0], table)
-            unused |= dict.fromkeys(seen.unused if seen is not None else ())
+            if seen is not None:
+                fields |= seen.fields
+                unused |= dict.fromkeys(seen.unused)
         return cls(
-            name, format, mapping, _union(headers), tuple(unused), tuple(tables), tuple(bindings),
+            name, format, mapping, _union(headers), fields, tuple(unused), tuple(tables), tuple(bindings),
             tuple(notes), tuple(where), on_warning, on_selected,
         )  # fmt: skip
 
