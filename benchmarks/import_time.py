@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CLIENT = "from ethora_async import EthoraClient"
 USERS = "from ethora_async.platforms.ethora.users.api import Users"
+MADE = "the same, and a client is made"
 HELP = "ethora --help"
 COMMANDS = {
     "bare python": ["-c", "pass"],
@@ -31,6 +32,7 @@ COMMANDS = {
     CLIENT: ["-c", CLIENT],
     "import asyncio, attrs": ["-c", "import asyncio, attrs"],
     USERS: ["-c", USERS],
+    MADE: ["-c", f"{CLIENT}; EthoraClient(secret='a secret of some length', app_id='app', api_url='https://x')"],
     "import aiohttp": ["-c", "import aiohttp"],
     HELP: ["-m", "ethora_async", "--help"],
 }

@@ -17,7 +17,7 @@ from _calls import APP, UPDATE, by_client
 from _measure import Samples, interleaved, pin, quick, ratio, server, show
 
 from ethora_async import EthoraClient
-from ethora_async.engine import engine, wiring
+from ethora_async.engine import engine
 from ethora_async.telemetry import Metrics, Tracing
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def client_of(base: str, **options: Any) -> EthoraClient:
 
 
 def without_hooks(runner: asyncio.Runner, base: str) -> EthoraClient:
-    kept, wiring.Engine = wiring.Engine, engine_without_hooks()
+    kept, engine.Engine = engine.Engine, engine_without_hooks()
     try:
         client = client_of(base)
         runner.run(_first(by_client(UPDATE, client)))  # by now it has its engine
     finally:
-        wiring.Engine = kept
+        engine.Engine = kept
     assert type(client._wiring._engine).__module__ == "engine_without_hooks"
     return client
 
