@@ -101,7 +101,8 @@ TO_DEFER = """
 DEFER = """
     SELECT procrastinate_defer_jobs_v1(array_agg(ROW(%(queue)s, %(task)s, 0,
         run || '/' || step || '/' || number, NULL,
-        jsonb_build_object('run', run, 'step', step, 'number', number), NULL)::procrastinate_job_to_defer_v1))
+        jsonb_build_object('run', run, 'step', step, 'number', number), NULL)::procrastinate_job_to_defer_v1
+        ORDER BY number))
     FROM ethora_chunk WHERE run = %(run)s AND step = %(step)s AND number = ANY(%(numbers)s)
 """
 """A job for each chunk of a step that is not done. Its lock keeps two jobs for one chunk from running at once."""
