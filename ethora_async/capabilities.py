@@ -250,6 +250,15 @@ class LeavesOut(Protocol):
 
 
 @runtime_checkable
+class RemembersNames(Protocol):
+    """A client that remembers for a while which record a name stands for."""
+
+    def forget_names(self) -> None:
+        """Look names up anew from now on: others may have deleted a record, and made one of the same name."""
+        ...
+
+
+@runtime_checkable
 class ChecksIdsTogether(Protocol):
     """A directory of users that can check many ids together, at a fraction of the cost."""
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from ethora_async.capabilities import RemembersNames
 from ethora_async.config import RetryPolicy, Seconds, seconds
 from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.retry import backoff
@@ -246,6 +247,9 @@ class Worker:
             self._passwords.open,
         )
         client = self._client() if callable(self._client) else self._client
+        if isinstance(client, RemembersNames):
+            # Other workers may have made records anew, but cannot while this turn has claimed what concerns them.
+            client.forget_names()
         if started - self._access_since > _ACCESS_KEPT:
             self._access, self._access_since = {}, started
         delivery = Delivery(client, turn.lanes, claim, deadline=self._deadline, access=self._access)

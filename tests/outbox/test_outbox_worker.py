@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from managed_platforms import PLATFORMS, chats_of, people_of, platform_of
+from managed_platforms import PLATFORMS, chats_of, client_for, people_of, platform_of
 from test_outbox_lanes import put
 
 from ethora_async import ConfigError, EthoraClient, NewChat, NewUser, RetryPolicy, ServerFaultError, outbox
@@ -237,6 +237,26 @@ async def test_ids_that_a_trigger_wrote_are_taken_literally(store: Store) -> Non
         assert "a name that the platform made" in reasons[LaneKey("user", f"{app}_ann")]
         assert "holds a space" in reasons[LaneKey("member", "room", "a b")]
         assert "holds a space" in reasons[LaneKey("member", "a b", "ann")]
+
+
+async def test_a_user_whom_somebody_else_makes_anew_gets_their_memberships(store: Store) -> None:
+    """Rocket.Chat is asked by record ids, and this worker has looked up the user's former one a moment ago."""
+    async with platform_of("rocketchat") as platform, client_for("rocketchat", platform.sandbox.environment) as other:
+        chats = [NewChat(id=id, title="R", members=["bob"]) for id in ("alone", "together")]
+        await want(
+            store,
+            (outbox.want_users, [user("ann"), user("bob"), user("cy")]),
+            *((outbox.want_chat, chat) for chat in chats),
+            (outbox.want_member, "alone", "ann"),
+        )
+        await applied(platform, store)
+        await other.users.delete("ann")
+        await other.users.create("ann", email="ann@example.com", first_name="Ann", last_name="Lee")
+        for chat, id in (("alone", "ann"), ("together", "ann"), ("together", "cy")):
+            await want(store, (outbox.want_member, chat, id))
+        await applied(platform, store)
+        assert await store.dead() == []
+        assert await chats_of(platform) == {"alone": {"ann", "bob"}, "together": {"ann", "bob", "cy"}}
 
 
 async def test_an_outage_gives_nobody_up_and_costs_no_attempt(platform: Platform, store: Store) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ethora_async import RocketChatClient
 from ethora_async.errors import NotFoundError, PrivilegedAccountError
 from ethora_async.platforms.rocketchat.directory import A_MOMENT, REMEMBERED
+from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.tokens import CHECKED_FOR
 
 if TYPE_CHECKING:
-    from ethora_async import RocketChatClient
     from ethora_async.sandbox import RocketChatSandbox
     from ethora_async.sandbox.rocketchat.records import User
     from ethora_async.testing.users import FakeClock
@@ -65,6 +66,45 @@ async def test_a_run_trusts_what_it_looked_up_for_a_minute(
     else:
         assert (await rocketchat.chats.revoke_many([("board", "ann")])).counts == {"absent": 1}
         assert former.id in inside(sandbox, "board")
+
+
+@pytest.mark.parametrize("bulk", ["grant", "revoke"])
+async def test_a_run_looks_up_anew_what_is_gone(
+    bulk: str, rocketchat: RocketChatClient, sandbox: RocketChatSandbox
+) -> None:
+    """Somebody else deletes the account that the name stood for a moment ago, and makes another one."""
+    former = sandbox.add_user("ann")
+    await rocketchat.chats.create("news", title="News")
+    await rocketchat.chats.create("board", title="Board")
+    await rocketchat.chats.grant_many([("board", "ann")])
+    settings = sandbox.environment
+    async with RocketChatClient(
+        url=settings["ROCKETCHAT_URL"], user=settings["ROCKETCHAT_USER"], password=settings["ROCKETCHAT_PASSWORD"]
+    ) as other:
+        await other.users.delete("ann")
+        await other.users.create("ann", email="ann@example.com", first_name="Ann", last_name="Lee")
+        await other.chats.invite("board", "ann")
+    if bulk == "grant":
+        assert (await rocketchat.chats.grant_many([("news", "ann")])).counts == {"created": 1}
+        assert inside(sandbox, "news") & {one.id for one in sandbox.store.users if one.username == "ann"}
+    else:
+        assert (await rocketchat.chats.revoke_many([("board", "ann")])).counts == {"deleted": 1}
+        assert former.id not in inside(sandbox, "board")
+    with pytest.raises(NotFoundError):
+        await rocketchat.users.get(RecordId(former.id))
+
+
+async def test_names_that_are_forgotten_are_looked_up_anew(
+    rocketchat: RocketChatClient, sandbox: RocketChatSandbox
+) -> None:
+    sandbox.add_user("ann")
+    await rocketchat.chats.create("news", title="News")
+    await rocketchat.chats.create("board", title="Board")
+    await rocketchat.chats.grant_many([("board", "ann")])
+    _, new = handed_over(sandbox, "ann")
+    rocketchat.forget_names()
+    await rocketchat.chats.grant_many([("news", "ann")])
+    assert new.id in inside(sandbox, "news")
 
 
 async def test_a_room_of_the_same_name_is_another_room(

@@ -21,7 +21,7 @@ BULK = {"create_many", "update_many", "delete_many", "grant_many", "revoke_many"
 """The same operations for many; `tests/rocketchat` has them."""
 LOCAL = {"plain_id", "key", "comparable", "change", "reserved", "forget", "has_replaced", "list", "name_rule"}
 """These send nothing, are lists of two lists, or read a public setting as the client does itself."""
-ELSEWHERE = {"tokens.aclose", "tokens.revoke", "send_email_code", "chats.update"}
+ELSEWHERE = {"tokens.aclose", "tokens.revoke", "send_email_code", "chats.update", "forget_names"}
 """`tests/rocketchat` has them."""
 
 

@@ -214,6 +214,14 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
             # Sessions opened during the request may have been opened just before it ended them.
             self.tokens.forget(user_id)
 
+    def forget_names(self) -> None:
+        """Look up user and room names anew from now on.
+
+        A name that was looked up is trusted for a minute. Call this when somebody else may have deleted a user or a
+        room and created one of the same name since.
+        """
+        self._context.directory.forget_all()
+
     async def _own_id(self) -> str:
         await self._signed_in()
         return self._session.user_id or ""

@@ -158,6 +158,11 @@ class Directory:
         if isinstance(name, RecordId):
             self._users.drop_where(lambda account: account.id == str(name))
 
+    def forget_all(self) -> None:
+        """Remove every user and room from the cache."""
+        self._users.drop_where(lambda _: True)
+        self._rooms.drop_where(lambda _: True)
+
     def forget_room(self, id: Id) -> None:
         """Remove the room from the cache."""
         self._rooms.drop(repr(lookup(id)))

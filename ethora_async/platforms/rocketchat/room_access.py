@@ -10,7 +10,7 @@ from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
 from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.bulk.split import split_around
-from ethora_async.errors import ChatError, InvalidInputError, NotFoundError
+from ethora_async.errors import ApiError, ChatError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import A_MOMENT
@@ -33,6 +33,7 @@ _MEMBERS = {
 }
 PAIRS_AT_ONCE = 100
 _NOT_IN_ROOM = "error-user-not-in-room"
+_NOBODY = "invalid-user-invite-list"
 Pair = tuple[Id, Id]
 
 
@@ -153,6 +154,10 @@ class RoomAccess:
                     attempts=outcome.attempts,
                     request_id=outcome.request_id,
                 )
+        stale = [place for place in range(len(pairs)) if not fresh and _names_nobody(outcomes[place].error)]
+        if stale:
+            again = await self._invite_pairs(api, [pairs[place] for place in stale], fresh=True)
+            outcomes.update(zip(stale, again, strict=True))
         return [outcomes[place] for place in range(len(pairs))]
 
     async def _invite_batch(
@@ -181,6 +186,8 @@ class RoomAccess:
             reply = await api.call(operation, data={"roomId": room.id, "userId": user_id})
         except NotFoundError as error:
             self._forget(pair)
+            if not fresh and error.code != _NOT_IN_ROOM:
+                return await self._kick_one(api, pair, fresh=True)  # the name may stand for another record by now
             # If the room or the user is gone, so is the membership.
             return Outcome(pair, key, "absent", attempts=error.attempts, request_id=error.request_id)
         except ChatError as error:
@@ -190,6 +197,11 @@ class RoomAccess:
     def _forget(self, pair: Pair) -> None:
         self._context.directory.forget_room(pair[0])
         self._context.directory.forget_user(pair[1])
+
+
+def _names_nobody(error: ChatError | None) -> bool:
+    """Return whether none of the record ids in an invitation were there: their names may stand for others by now."""
+    return isinstance(error, ApiError) and error.code == _NOBODY
 
 
 def pair_key(pair: Pair) -> str:
