@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -150,6 +149,7 @@ def _spellings(value: str) -> Iterator[str]:
     if value.isalnum() and value.isascii():
         return
     import html  # a thousand names of characters, for the secrets that have special ones
+    import json
 
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
