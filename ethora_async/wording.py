@@ -33,6 +33,11 @@ def quoted_apart(text: str, other: str) -> str:
     return ascii(text) if alike else quoted(text)
 
 
+def printable(text: str) -> str:
+    """Return text that can be stored and sent: lone surrogates, as in paths that are not UTF-8, become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def storable(text: str) -> str:
     """Return text without the characters that databases reject: NUL and lone surrogates become U+FFFD."""
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -12,6 +12,7 @@ from ethora_async import codec
 from ethora_async.bulk.outcome import STATUSES, Status
 from ethora_async.redaction import scrub
 from ethora_async.sync.importing import RowResult
+from ethora_async.wording import printable
 
 _IN_MEMORY = 1_000_000
 """Bytes of failures kept in memory; more go to a temporary file, in case every row of a list is invalid."""
@@ -35,11 +36,11 @@ class Tally:
 
     def begin(self, file: str) -> None:
         """Start a file, so that it is reported even if none of its rows is processed."""
-        self.counts.setdefault(_printable(file), Counter())
+        self.counts.setdefault(printable(file), Counter())
 
     def end(self, file: str) -> None:
         """Note that a file was read to its end."""
-        self._ended.add(_printable(file))
+        self._ended.add(printable(file))
 
     def summary(self, file: str) -> str:
         """Return a file's counts in words."""
@@ -49,7 +50,7 @@ class Tally:
 
     def add(self, result: RowResult) -> None:
         """Record one result."""
-        file = _printable(result.file)
+        file = printable(result.file)
         self.counts.setdefault(file, Counter())[result.status] += 1
         if result.error is not None:
             failure = {
@@ -90,8 +91,3 @@ class Tally:
 
 def _in_order(counts: Counter[Status]) -> dict[str, int]:
     return {status: counts[status] for status in STATUSES if counts[status]}
-
-
-def _printable(path: str) -> str:
-    # A file's name need not be UTF-8, but JSON must be.
-    return path.encode("utf-8", "backslashreplace").decode()

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from ethora_async.errors import ChatError, InvalidInputError
-from ethora_async.wording import bounded
+from ethora_async.wording import bounded, printable
 
 _KINDS = {
     1: "failed",
@@ -133,7 +133,7 @@ def _message(error: BaseException, code: int) -> str:
 def _encodable(value: Any) -> Any:
     # Arguments and file names may contain bytes that are not UTF-8, which JSON must not.
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return printable(value)
     if isinstance(value, dict):
         return {name: _encodable(inner) for name, inner in value.items()}
     return value

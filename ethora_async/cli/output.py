@@ -19,6 +19,7 @@ from ethora_async.cli.runtime import DONE, PLATFORM, SOME_FAILED, DeliveryCheck
 from ethora_async.errors import ChatError
 from ethora_async.records import Chat, User
 from ethora_async.redaction import MASK, Secret
+from ethora_async.wording import printable
 
 JSON_OPTION = typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
 
@@ -27,7 +28,7 @@ errors: Console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it, with secrets masked."""
+    """Return a value as JSON can hold it, with secrets masked and bytes that are no UTF-8 escaped."""
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, datetime):
@@ -37,10 +38,10 @@ def plain(value: Any) -> Any:
         extra = fields.pop("extra", None) or {}
         return {name: plain(inner) for name, inner in {**extra, **fields}.items()}
     if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {printable(str(key)): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
-    return str(value) if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
 def print_json(value: Mapping[str, Any] | attrs.AttrsInstance) -> None:

@@ -17,10 +17,11 @@ from ethora_async.cli.sync_options import STDIN, SourceOptions
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS, RowFormat
 from ethora_async.sync.sources.mapping import DISPLAY_NAME, NAMES, ColumnMapping, read_mapping
-from ethora_async.sync.sources.opening import ReadOptions, form_of, is_database, open_source, printable
+from ethora_async.sync.sources.opening import ReadOptions, form_of, is_database, open_source
 from ethora_async.sync.sources.presets import named_preset
 from ethora_async.sync.sources.sql import shareable_url
 from ethora_async.sync.sources.where import Condition
+from ethora_async.wording import printable
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:

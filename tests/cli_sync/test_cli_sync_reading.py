@@ -127,6 +127,12 @@ def test_a_folder_whose_name_is_not_utf8_works(shell: Shell, tmp_path: Path) -> 
     applied = shell("apply", "--users", str(folder / "users.csv"), "--yes", "--json")
     assert applied.json["results"] == {}
     shell.folder = tmp_path
+    planned = shell("plan", "--users", str(folder / "users.csv"), "--out", str(folder / "q.json"), "--json")
+    assert planned.json["plan"].endswith(r"/l\udcefste/q.json")
+    shell.write("more.csv", people(range(3)))
+    more = shell("apply", "--users", "more.csv", "--journal", str(folder / "kept"), "--yes", "--json")
+    assert more.json["journal"].endswith(r"/l\udcefste/kept")
+    assert shell("users", "export", str(folder / "out.csv"), "--json").json["file"].endswith(r"/l\udcefste/out.csv")
 
 
 def test_a_list_is_read_from_stdin(shell: Shell, sandbox: EthoraSandbox) -> None:

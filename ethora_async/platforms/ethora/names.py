@@ -10,6 +10,7 @@ import attrs
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.ids import Id, MongoId, id_text, literal_id, several
+from ethora_async.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -137,7 +138,7 @@ class Names:
         try:
             return self.lookup(value)
         except InvalidInputError:
-            return str(value).encode("utf-8", "backslashreplace").decode()
+            return printable(str(value))
 
     def members(self, users: Id | Iterable[Id]) -> list[str]:
         """Return the prefixed names of one user or several, without duplicates, in order; a `MongoId` is returned

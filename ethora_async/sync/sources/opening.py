@@ -23,6 +23,7 @@ from ethora_async.sync.sources.table_source import TableSource
 from ethora_async.sync.sources.text_file import UNREADABLE, check_regular, open_bytes, unreadable
 from ethora_async.sync.sources.where import Condition
 from ethora_async.sync.sources.xlsx import XlsxTable
+from ethora_async.wording import printable
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
@@ -80,11 +81,6 @@ class ReadOptions:
     optional_where: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     default_form: str | None = None
-
-
-def printable(path: str) -> str:
-    """Return a path as text that can be stored and sent: bytes that are not UTF-8 become escapes."""
-    return path.encode("utf-8", "backslashreplace").decode()
 
 
 async def open_source(
