@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,17 @@ def postgres_server() -> Iterator[Postgres]:
 
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture
+def hangup() -> Iterator[None]:
+    """SIGHUP as in a shell, also under nohup: for commands in processes of their own, and for those in this one.
+
+    If one in this process does not handle it, it must not end the tests.
+    """
+    before = signal.signal(signal.SIGHUP, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

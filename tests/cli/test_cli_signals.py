@@ -5,25 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 import typer
 
 from ethora_async.cli.runtime import INTERRUPTED, run
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
-
-
-@pytest.fixture
-def hangup() -> Iterator[None]:
-    """SIGHUP as in a shell; if the command does not handle it, it must not end the tests."""
-    before = signal.signal(signal.SIGHUP, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.usefixtures("hangup")

@@ -14,8 +14,6 @@ from cli_sync_helpers import DONE, INTERRUPTED, USAGE, Shell, people, until
 from command_processes import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ethora_async.sandbox import EthoraSandbox
 
 HOW = ("--users", "users.csv", "--yes", "--json")
@@ -38,15 +36,7 @@ def test_sigterm_ends_apply_as_ctrl_c_does(shell: Shell, sandbox: EthoraSandbox)
     assert result.json["applied"] is False
 
 
-@pytest.fixture
-def hangup_as_in_a_shell() -> Iterator[None]:
-    """Commands inherit SIGHUP as it is here: ignored, if the tests run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("hangup_as_in_a_shell")
+@pytest.mark.usefixtures("hangup")
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_signal_during_plan_leaves_nothing_behind(
     shell: Shell, sandbox: EthoraSandbox, tmp_path: Path, number: signal.Signals

@@ -6,14 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from managed_platforms import client_for
 
-from ethora_async import RocketChatClient
 from ethora_async.errors import NotFoundError, PrivilegedAccountError
 from ethora_async.platforms.rocketchat.directory import A_MOMENT, REMEMBERED
 from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.tokens import CHECKED_FOR
 
 if TYPE_CHECKING:
+    from ethora_async import RocketChatClient
     from ethora_async.sandbox import RocketChatSandbox
     from ethora_async.sandbox.rocketchat.records import User
     from ethora_async.testing.users import FakeClock
@@ -29,6 +30,15 @@ def handed_over(sandbox: RocketChatSandbox, name: str) -> tuple[User, User]:
 def inside(sandbox: RocketChatSandbox, room: str) -> set[str]:
     (found,) = [one for one in sandbox.store.rooms if one.name == room]
     return {member.user.id for member in found.members.values()}
+
+
+async def ann_on_the_board(rocketchat: RocketChatClient, sandbox: RocketChatSandbox) -> User:
+    """Make two rooms, and let ann into one of them by a run, which remembers her record."""
+    ann = sandbox.add_user("ann")
+    await rocketchat.chats.create("news", title="News")
+    await rocketchat.chats.create("board", title="Board")
+    await rocketchat.chats.grant_many([("board", "ann")])
+    return ann
 
 
 async def test_whoever_bears_the_name_now_is_let_in_and_taken_out(
@@ -73,14 +83,8 @@ async def test_a_run_looks_up_anew_what_is_gone(
     bulk: str, rocketchat: RocketChatClient, sandbox: RocketChatSandbox
 ) -> None:
     """Somebody else deletes the account that the name stood for a moment ago, and makes another one."""
-    former = sandbox.add_user("ann")
-    await rocketchat.chats.create("news", title="News")
-    await rocketchat.chats.create("board", title="Board")
-    await rocketchat.chats.grant_many([("board", "ann")])
-    settings = sandbox.environment
-    async with RocketChatClient(
-        url=settings["ROCKETCHAT_URL"], user=settings["ROCKETCHAT_USER"], password=settings["ROCKETCHAT_PASSWORD"]
-    ) as other:
+    former = await ann_on_the_board(rocketchat, sandbox)
+    async with client_for("rocketchat", sandbox.environment) as other:
         await other.users.delete("ann")
         await other.users.create("ann", email="ann@example.com", first_name="Ann", last_name="Lee")
         await other.chats.invite("board", "ann")
@@ -97,10 +101,7 @@ async def test_a_run_looks_up_anew_what_is_gone(
 async def test_names_that_are_forgotten_are_looked_up_anew(
     rocketchat: RocketChatClient, sandbox: RocketChatSandbox
 ) -> None:
-    sandbox.add_user("ann")
-    await rocketchat.chats.create("news", title="News")
-    await rocketchat.chats.create("board", title="Board")
-    await rocketchat.chats.grant_many([("board", "ann")])
+    await ann_on_the_board(rocketchat, sandbox)
     _, new = handed_over(sandbox, "ann")
     rocketchat.forget_names()
     await rocketchat.chats.grant_many([("news", "ann")])

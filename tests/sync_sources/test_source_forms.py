@@ -9,6 +9,7 @@ import io
 import json
 import tempfile
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -337,6 +338,20 @@ async def test_a_cell_that_shows_an_error_is_no_empty_one(
     assert [one[:2] for one in told] == [(before + 3, "last_name"), (before + 4, "id")]
     assert "last_name shows #N/A" in told[0][2]
     assert "id shows #DIV/0!" in told[1][2]
+
+
+async def test_a_cell_with_an_error_and_nothing_else_may_stand_anywhere(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (["chat", "user"], ["team", "ann"]):
+        book.active.append(row)
+    book.save(tmp_path / "plain.xlsx")
+    with zipfile.ZipFile(tmp_path / "plain.xlsx") as plain, zipfile.ZipFile(tmp_path / "m.xlsx", "w") as edited:
+        for name in plain.namelist():
+            far = b'<c r="XFD2" t="e"/></row><row r="9999999"><c r="A9999999" t="e"/></row></sheetData>'
+            edited.writestr(name, plain.read(name).replace(b"</row></sheetData>", far))
+    source = await open_source(tmp_path / "m.xlsx", MEMBERS)
+    assert [row.item async for row in source.rows() if isinstance(row, Row)] == [("team", "ann")]
 
 
 @pytest.mark.parametrize("state", ["hidden", "veryHidden"])

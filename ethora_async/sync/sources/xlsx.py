@@ -97,12 +97,11 @@ class _XlsxReader(Reader):
             if sum(part.file_size for part in archive.infolist()) > _LARGEST:
                 msg = f"{self._name} unpacks to more than {_LARGEST} bytes: save it as CSV"
                 raise InvalidInputError(msg, file=self._name)
-        workbook = CalamineWorkbook.from_path(str(path))
-        sheets = [one for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
-        shown = [one for one in sheets if one.visible == SheetVisibleEnum.Visible]
-        self._sheets = len(sheets)
-        self._sheet = (shown or sheets or workbook.sheets_metadata)[0].name
-        with zipfile.ZipFile(path) as archive:
+            workbook = CalamineWorkbook.from_path(str(path))
+            sheets = [one for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+            shown = [one for one in sheets if one.visible == SheetVisibleEnum.Visible]
+            self._sheets = len(sheets)
+            self._sheet = (shown or sheets or workbook.sheets_metadata)[0].name
             self._errors = error_cells(archive, self._sheet)
         self._rows = iter(workbook.get_sheet_by_name(self._sheet).to_python(skip_empty_area=False))
         for row in self._rows:
@@ -134,7 +133,8 @@ class _XlsxReader(Reader):
             self._last += 1
             values = [None if value == "" else value for value in row]
             for column, shown in self._errors.get(self._last, {}).items():
-                values[column] = shown
+                if column < len(values):  # further right there is no header
+                    values[column] = shown
             if any(value is not None for value in values):
                 rows.append(RawRow(self._last, dict(zip(columns, values, strict=False))))
             if len(rows) == count:

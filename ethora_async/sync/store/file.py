@@ -90,11 +90,8 @@ def _publish(draft: Path, place: Path) -> None:
 
 def _refuse_existing(place: Path) -> NoReturn:
     # Another process may have published it a moment ago, and be at work on it.
-    _check_format(place)
-    try:
-        _connected(place).close()
-    except sqlite3.OperationalError as error:
-        raise _unreadable(place, error) from None
+    _, database = open_file(place)
+    database.close()
     msg = f"{place} exists already: resume it, or name another journal"
     raise InvalidInputError(msg, field="journal", file=str(place))
 
