@@ -48,6 +48,10 @@ class Deadlines:
         cancelled_before = self._expired.pop(task, None)
         return cancelled_before is not None and task.uncancel() <= cancelled_before
 
+    def at_most_one(self) -> bool:
+        """Return whether no more than one task has a limit now."""
+        return len(self._pending) <= 1
+
     def _wake_at(self, due: float, call_at: Callable[..., asyncio.TimerHandle]) -> None:
         self._next = due
         call_at(due, self._expire, due)

@@ -14,6 +14,7 @@ from ethora_async.redaction import masked_argument
 from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
 from ethora_async.transport._deadlines import Deadlines
 from ethora_async.transport._environment_proxies import EnvironmentProxies
+from ethora_async.transport._gathered_writes import GatheredWrites, gathered_request
 from ethora_async.transport._network import ProxySettings, proxy_settings, ssl_context
 from ethora_async.transport._reply_body import ACCEPT_ENCODING, ReplyBody
 
@@ -208,6 +209,7 @@ class AiohttpTransport:
             # Decompressed here in chunks: aiohttp would decompress everything that has arrived, however large the
             # result.
             auto_decompress=False,
+            request_class=gathered_request(GatheredWrites(self._deadlines.at_most_one)),
         )
         # aiohttp repeats an idempotent request by itself when a kept-alive connection turns out dead. The engine
         # decides about and counts retries.
