@@ -72,6 +72,57 @@ def loads(body: bytes) -> Any:
     raise ValueError(msg)
 
 
+class PartialObject(dict[str, Any]):
+    """A decoded JSON object without the keys that its `PartialReader` does not name, in it and in the objects in it."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, known: dict[str, Any], body: bytes) -> None:
+        super().__init__(known)
+        self._body = body
+
+    def whole(self) -> Any:
+        """Return the object with all its keys; decoded for each call.
+
+        If what was left out is not valid, return what is known.
+        """
+        with suppress(ValueError):
+            return loads(self._body)
+        return self
+
+
+class PartialReader:
+    """Decodes JSON as `loads` does, but leaves out the keys of objects that a shape does not name.
+
+    What is left out costs a fifth, since no objects are made for it. It is also checked less: it may hold text that is
+    not UTF-8, or numbers that no float can hold.
+
+    Args:
+        shape: a `TypedDict` with ``total=False`` for the outermost object, and others for the objects in it. Values are
+            texts, numbers that fit 64 bits, booleans or null, for which both decoders give the same. What does not fit
+            the shape is decoded whole.
+    """
+
+    def __init__(self, shape: Any) -> None:
+        self._shape = shape
+        self._read: Callable[[bytes], Any] | None = None
+
+    def __call__(self, body: bytes) -> Any:
+        """Return the value of `body`, a `PartialObject` if it fits the shape.
+
+        Raises:
+            ValueError: as `loads`.
+        """
+        # Imported here: only runs over many users need it.
+        from msgspec import MsgspecError
+        from msgspec.json import Decoder
+
+        read = self._read = self._read or Decoder(self._shape).decode
+        with suppress(MsgspecError, RecursionError):
+            return PartialObject(read(body), body)
+        return loads(body)
+
+
 def is_shallow(value: Any) -> bool:
     """Return whether a JSON value is nested at most `DEEPEST` levels, so that recursion cannot exhaust the stack."""
     level = [value]

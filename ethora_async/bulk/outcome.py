@@ -112,7 +112,7 @@ class Outcomes(Sequence[Outcome[T]]):
 
     Args:
         items, keys, statuses: the fields of each `Outcome`.
-        records: the reply's record of each item.
+        records: the reply's record of each item; one is taken out when its outcome's `value` is read.
         read: parses such a record, given the request id; it must not raise.
         attempts: number of requests sent for each item.
         request_id: the platform's id of their reply.
@@ -148,7 +148,7 @@ class Outcomes(Sequence[Outcome[T]]):
     def __getitem__(self, place: int | slice) -> Outcome[T] | list[Outcome[T]]:
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(len(self)))]
-        value = Unread(partial(self._read, self._records[place]), self.request_id)
+        value = Unread(partial(_read_at, self._read, self._records, place), self.request_id)
         return Outcome(
             self.items[place], self._keys[place], self.statuses[place], None, value, self.attempts, self.request_id
         )
@@ -161,6 +161,10 @@ class Outcomes(Sequence[Outcome[T]]):
         """
         self._records = (None,) * len(self.items)
         self._read = _no_record
+
+
+def _read_at(read: Callable[[Any, str | None], Any], records: Sequence[Any], place: int, request_id: str | None) -> Any:
+    return read(records[place], request_id)
 
 
 def _no_record(record: Any, request_id: str | None) -> None:  # noqa: ARG001

@@ -132,7 +132,7 @@ class Engine:
         upload: Upload | None = None,
         credentials: Credentials | None = None,
         timeout: Seconds | None = None,
-        decode: bool = True,
+        decode: Callable[[bytes], Any] | None = codec.loads,
     ) -> Reply:
         """Carry out one operation.
 
@@ -145,7 +145,8 @@ class Engine:
                 allows that, only if it can be read again.
             credentials: in place of the client's own.
             timeout: in place of the client's own.
-            decode: False returns the reply's body as bytes, for routes that need not answer JSON.
+            decode: reads the reply's body, and raises `ValueError` if it is not JSON. None returns the body as bytes,
+                for routes that need not answer JSON.
 
         Raises:
             NotSentError, ReplyLostError, ApiError: as `ethora_async.errors` describes them, after all attempts.
@@ -174,7 +175,7 @@ class Engine:
         if call.told:
             self._emitter.emit(engine.RequestStarted(operation.name, operation.method, operation.path, self._base_url))
         try:
-            reply = await self._until_done(call, decode=decode)
+            reply = await self._until_done(call, decode)
         except ChatError as error:
             self._tell_finished(call, error)
             raise self._complete(error, call)  # noqa: B904  it is the same error
@@ -213,13 +214,13 @@ class Engine:
             msg = "the client is closed"
             raise NotSentError(msg, operation=operation.name)
 
-    async def _until_done(self, call: Call, *, decode: bool) -> Reply:
+    async def _until_done(self, call: Call, decode: Callable[[bytes], Any] | None) -> Reply:
         credential = call.credentials.peek() or await self._acquired(call)
         while True:
             try:
                 response = await self._attempt(call, credential)
                 if response.status < 300:
-                    reply = self._reply(call, response, decode=decode)
+                    reply = self._reply(call, response, decode)
                     call.credentials.accepted(credential)
                     return reply
                 error: ChatError
@@ -340,11 +341,11 @@ class Engine:
             self._signed = (credential, {**self._common, **credential.headers})
         return self._signed[1]
 
-    def _reply(self, call: Call, response: Response, *, decode: bool) -> Reply:
-        if not decode:
+    def _reply(self, call: Call, response: Response, decode: Callable[[bytes], Any] | None) -> Reply:
+        if decode is None:
             return Reply(response.status, None, response.headers, call.attempts, response.body, call.operation.name)
         try:
-            data = codec.loads(response.body)
+            data = decode(response.body)
         except ValueError as error:
             msg = f"the platform's reply is {error}"
             stated = request_id(response.headers.get("x-request-id"))

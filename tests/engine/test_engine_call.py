@@ -89,7 +89,7 @@ def test_a_filled_in_part_is_always_one_segment(value: str) -> None:
 async def test_an_empty_reply_is_none_and_undecoded_replies_are_not_looked_at() -> None:
     assert (await engine(scripted(reply(204))).call(READ)).data is None
     pong = Response(200, {}, b"pong")
-    assert (await engine(scripted(pong)).call(READ, decode=False)).data is None
+    assert (await engine(scripted(pong)).call(READ, decode=None)).data is None
 
 
 async def test_the_deadline_spans_the_queue() -> None:

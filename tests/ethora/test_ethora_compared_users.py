@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ethora_async.codec import dumps, loads
 from ethora_async.errors import ReplyLostError
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.platform_records import OwnUsers
 from ethora_async.platforms.ethora.users import compared
-from ethora_async.platforms.ethora.users.compared import read_compared
+from ethora_async.platforms.ethora.users.compared import read_compared, read_listing
 from ethora_async.request import Origin
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ ROWS = st.tuples(st.fixed_dictionaries({}, optional=CHANGES), st.sets(st.sampled
 MATCHING = IDS.map(lambda id: {**USUAL, "uuid": id, "xmppUsername": f"{APP}_{id}"})
 
 
-def _read(rows: list[Any], reserved: Callable[[User], bool]) -> Any:
+def _read(rows: list[Any], reserved: Callable[[User], bool], decode: Callable[[bytes], Any] = loads) -> Any:
     try:
-        return read_compared({"items": rows, "total": 9}, NAMES, reserved, origin=ORIGIN)
+        return read_compared(decode(dumps({"items": rows, "total": 9})), NAMES, reserved, origin=ORIGIN)
     except ReplyLostError as error:
         return error.message, error.operation, error.request_id
 
@@ -65,7 +66,10 @@ def _read(rows: list[Any], reserved: Callable[[User], bool]) -> Any:
 @given(st.lists(ROWS | MATCHING | st.sampled_from([None, [], "row", 1]), max_size=3))
 def test_users_are_compared_as_their_records_would_be(rows: list[Any]) -> None:
     # Any other predicate needs the records.
-    assert _read(rows, OWN) == _read(rows, lambda user: OWN(user))
+    by_records = _read(rows, lambda user: OWN(user))
+    assert _read(rows, OWN) == by_records
+    assert _read(rows, OWN, read_listing) == by_records
+    assert _read(rows, lambda user: OWN(user), read_listing) == by_records
 
 
 def test_no_record_is_made_of_a_usual_user(monkeypatch: pytest.MonkeyPatch) -> None:

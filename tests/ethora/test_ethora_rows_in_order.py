@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ethora_async.bulk.outcome import Outcome, Outcomes
 from ethora_async.bulk.report import Report
+from ethora_async.codec import dumps
 from ethora_async.platforms.ethora.names import Names, key
 from ethora_async.platforms.ethora.users import batch_rows
 from ethora_async.records import NewUser
@@ -65,6 +66,8 @@ def test_in_order_or_one_by_one_the_outcomes_are_the_same(reply: tuple[list[NewU
     slow = batch_rows._one_by_one(users, ids, found, NAMES, 3)
     assert shown(quick) == shown(slow)
     assert Report.of(quick).counts == Report.of(slow).counts
+    job = batch_rows.read_job(dumps({"state": "completed", "result": {"results": rows}}))
+    assert shown(batch_rows.match_created(users, job, NAMES, attempts=3)) == shown(slow)
 
 
 @given(

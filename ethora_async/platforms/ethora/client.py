@@ -347,7 +347,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         """
         app = await self._context.open()
         started = self._wiring.clock.monotonic()
-        reply = await app.engine.call(operations.PING, credentials=FixedCredentials(), timeout=timeout, decode=False)
+        reply = await app.engine.call(operations.PING, credentials=FixedCredentials(), timeout=timeout, decode=None)
         return Ping(
             self._wiring.clock.monotonic() - started, read_date(reply.headers.get("date")), request_id=reply.request_id
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ethora_async.errors import NotFoundError, ReplyLostError
 from ethora_async.pages import Pages, read_all
 from ethora_async.platforms.ethora import wire
-from ethora_async.platforms.ethora.users.compared import read_compared
+from ethora_async.platforms.ethora.users.compared import read_compared, read_listing
 from ethora_async.records import MongoId
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ async def list_for_comparison(
 
     async def fetch(offset: int, limit: int) -> tuple[ListedUsers, int | None]:
         app = await context.open()
-        reply = await app.call(app.operations.list_users, query={"limit": limit, "offset": offset})
+        query = {"limit": limit, "offset": offset}
+        reply = await app.call(app.operations.list_users, query=query, decode=read_listing)
         return read_compared(reply.data, app.names, reserved, origin=reply.origin)
 
     await read_all(fetch, keep, limit=LARGEST_PAGE)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from ethora_async.codec import loads
 from ethora_async.engine.engine import Engine
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.ethora.auth import ServerCredentials
@@ -15,7 +16,7 @@ from ethora_async.platforms.ethora.operations import OTHER_APP, OWN_APP, AppOper
 from ethora_async.protocols import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from ethora_async.config import Seconds
     from ethora_async.engine.urls import QueryValue
@@ -48,7 +49,7 @@ class App:
         data: Any = None,
         upload: Upload | None = None,
         timeout: Seconds | None = None,
-        decode: bool = True,
+        decode: Callable[[bytes], Any] | None = loads,
     ) -> Coroutine[Any, Any, Reply]:
         """Carry out one operation on this app; see `Engine.call`. Fills in ``{app}`` in the path."""
         if "{" in operation.path:

@@ -97,7 +97,7 @@ class UserAdministration:
     async def export(self) -> bytes:
         """See `Users.export`."""
         app = await self._context.open()
-        return (await app.call(operations.EXPORT_USERS, decode=False)).body
+        return (await app.call(operations.EXPORT_USERS, decode=None)).body
 
     def import_many(
         self,

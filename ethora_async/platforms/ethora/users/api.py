@@ -487,7 +487,8 @@ class Users(AppRecords):
         if job := rows.job_id(reply.data):
 
             async def read() -> Any:
-                return (await app.call(app.operations.create_users_job, path={"job": job})).data
+                operation = app.operations.create_users_job
+                return (await app.call(operation, path={"job": job}, decode=rows.read_job)).data
 
             finished = await wait_for_job(
                 read,

@@ -6,11 +6,13 @@ See docs/architecture.md#bulk-and-sync.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 from urllib.parse import unquote, urlsplit
 
 from ethora_async.bulk.outcome import Outcome, Outcomes, Status, Unread, all_ok
+from ethora_async.codec import PartialObject, PartialReader
 from ethora_async.errors import (
     ChatError,
     ConflictError,
@@ -26,7 +28,7 @@ from ethora_async.redaction import scrub
 from ethora_async.request import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from ethora_async.platforms.ethora.names import Names
     from ethora_async.platforms.ethora.users.records import UserChange, UserImport
@@ -47,6 +49,25 @@ _REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
 _MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
 _CHAT_KEYS = ("chatName", "name", "chatJid", "roomJid", "jid", "room", "chatId", "_id", "chat")
 _NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not_member", "absent")
+
+
+class _Row(TypedDict, total=False):
+    xmppUsername: str | None
+    status: str | None
+
+
+class _Rows(TypedDict, total=False):
+    results: list[_Row] | None
+
+
+class _Job(_Rows, total=False):
+    state: str | None
+    error: str | None
+    result: _Rows | None
+
+
+read_job: PartialReader = PartialReader(_Job)
+"""Decodes the reply about a job of users, without the users' records: most outcomes are only counted."""
 
 
 def job_id(data: Any) -> str | None:
@@ -83,20 +104,26 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
 
     Rows are matched by the normalised ``xmppUsername``. ``exists`` under another name means that the e-mail address
     belongs to somebody else: `ConflictError`. A user without a row is ``unknown``.
+
+    Args:
+        users: the users of the request, in order.
+        data: the reply, decoded by `read_job` or in full.
+        names: of the app.
+        attempts: number of requests sent.
     """
     ids = [user.id for user in users]
-    found = _rows(data)
-    in_order = _in_order(users, ids, found, names, attempts)
-    return _one_by_one(users, ids, found, names, attempts) if in_order is None else in_order
+    in_order = _in_order(users, ids, data, names, attempts)
+    return _one_by_one(users, ids, _whole_rows(data), names, attempts) if in_order is None else in_order
 
 
 def _in_order(
-    users: Sequence[NewUser], ids: list[str], found: list[dict[str, Any]], names: Names, attempts: int
+    users: Sequence[NewUser], ids: list[str], data: Any, names: Names, attempts: int
 ) -> Outcomes[NewUser] | None:
     """Return the outcomes if the reply's rows are the requested users in order, created or existing; else None.
 
     Nearly all replies have this form. `_one_by_one` gives the same outcomes.
     """
+    found = _rows(data)
     prefix = names.prefix
     stated = [row.get("xmppUsername") for row in found]
     if stated != [prefix + id for id in ids] or len({*ids}) != len(ids) or f"\n{prefix}" in "\n".join(["", *ids]):
@@ -105,7 +132,28 @@ def _in_order(
         statuses: list[Status] = [_PLAINLY[row.get("status", "")] for row in found]
     except (KeyError, TypeError):
         return None
-    return Outcomes(users, ids, statuses, found, partial(_user_of, names), attempts)
+    return Outcomes(users, ids, statuses, _Records(data, len(found)), partial(_user_of, names), attempts)
+
+
+class _Records(Sequence[dict[str, Any]]):
+    """The rows of a reply with the users' records, decoded in full when the first of them is read."""
+
+    def __init__(self, data: Any, count: int) -> None:
+        self._data = data
+        self._count = count
+        self._rows: list[dict[str, Any]] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if self._rows is None:
+            self._rows, self._data = _whole_rows(self._data), None
+        return self._rows[place]
 
 
 def _one_by_one(
@@ -330,6 +378,10 @@ def _rows(data: Any, key: str = "results") -> list[dict[str, Any]]:
     if not isinstance(rows, list):
         return []
     return rows if {*map(type, rows)} == {dict} else [row for row in rows if isinstance(row, dict)]
+
+
+def _whole_rows(data: Any) -> list[dict[str, Any]]:
+    return _rows(data.whole() if isinstance(data, PartialObject) else data)
 
 
 def _row_id(row: dict[str, Any], names: Names) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ethora_async.capabilities import ListedUsers
+from ethora_async.codec import PartialObject, PartialReader
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.platform_records import OwnUsers
 from ethora_async.platforms.ethora.sync_support import comparable_user
@@ -25,10 +26,46 @@ _TIMES = ("createdAt", "updatedAt")
 _TEXT_OR_NONE = {str, type(None)}
 
 
+class _User(TypedDict, total=False):
+    _id: str | None
+    uuid: str | None
+    xmppUsername: str | None
+    email: str | None
+    firstName: str | None
+    lastName: str | None
+    profileImage: str | None
+    tags: list[str] | None
+    createdAt: str | None
+    updatedAt: str | None
+    isBot: bool | None
+    type: str | None
+
+
+class _Pagination(TypedDict, total=False):
+    total: int | None
+
+
+class _Listing(_Pagination, total=False):
+    items: list[_User] | None
+    results: list[_User] | None
+    users: list[_User] | None
+    pagination: _Pagination | None
+
+
+read_listing: PartialReader = PartialReader(_Listing)
+"""Decodes a listing of users, of each user what `read_compared` looks at."""
+
+
 def read_compared(
     data: Any, names: Names, reserved: Callable[[User], bool], *, origin: Origin
 ) -> tuple[ListedUsers, int | None]:
     """Read the users of a listing, and its total.
+
+    Args:
+        data: the reply, decoded by `read_listing` or in full.
+        names: of the app.
+        reserved: tells the platform's own users.
+        origin: of the reply.
 
     Raises:
         ReplyLostError: as `wire.read_users`.
@@ -36,6 +73,8 @@ def read_compared(
     rows, path, total = wire.list_in(data, ("users",), origin=origin)
     if isinstance(reserved, OwnUsers) and (usual := _read_usual(rows, names, reserved)) is not None:
         return usual, total
+    if isinstance(data, PartialObject):
+        rows, path, total = wire.list_in(data.whole(), ("users",), origin=origin)
 
     def read(row: Any, place: str) -> ListedUsers:
         usual = _read_usual([row], names, reserved) if isinstance(reserved, OwnUsers) else None
