@@ -142,12 +142,6 @@ class NewUser:
     profile_image: str | None = attrs.field(default=None, converter=_profile_image)
 
 
-# Quicker than `object.__setattr__`, which looks the name up first.
-_set_id, _set_email, _set_first_name, _set_last_name, _set_password, _set_profile_image = (
-    NewUser.__dict__[field.name].__set__ for field in attrs.fields(NewUser)
-)
-
-
 _PLAIN_IDS = re.compile(rf"(?:{PLAIN_ID.pattern}\n)*+")
 _EMAILS = re.compile(rf"(?:(?>{_EMAIL.pattern})\n)*+")
 
@@ -169,6 +163,31 @@ def are_plain_users(
         and _EMAILS.fullmatch(lines) is not None
         and _PLAIN_IDS.fullmatch("\n".join([*ids, ""])) is not None
     )
+
+
+class _NewUserDraft(NewUser):
+    """A new user whose fields can be set; it becomes a `NewUser` when they are.
+
+    The ``__init__`` of a frozen class takes several times as long, since it sets each field by a call.
+    """
+
+    __slots__ = ()
+    # Both, or Python keeps its slow way of setting attributes.
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
+
+
+def _plain_user(id: str, email: str, first_name: str, last_name: str, profile_image: str | None) -> NewUser:
+    user: Any = object.__new__(_NewUserDraft)
+    user.id = id
+    user.email = email
+    user.first_name = first_name
+    user.last_name = last_name
+    user.password = None
+    user.profile_image = profile_image
+    user.__class__ = NewUser
+    made: NewUser = user
+    return made
 
 
 def new_user(
@@ -197,17 +216,38 @@ def new_user(
         and "" != first_name.strip() == first_name
         and "" != last_name.strip() == last_name
     )
-    if not plain:
-        texts = {"id": id, "email": email, "first_name": first_name, "last_name": last_name}
-        return NewUser(**texts, password=password, profile_image=profile_image)
-    user = object.__new__(NewUser)
-    _set_id(user, id)
-    _set_email(user, email)
-    _set_first_name(user, first_name)
-    _set_last_name(user, last_name)
-    _set_password(user, None)
-    _set_profile_image(user, profile_image)
-    return user
+    if plain:
+        return _plain_user(id, email, first_name, last_name, profile_image)
+    texts = {"id": id, "email": email, "first_name": first_name, "last_name": last_name}
+    return NewUser(**texts, password=password, profile_image=profile_image)
+
+
+_PLAIN_FIELDS = ("id", "email", "first_name", "last_name")
+
+
+def new_users(records: Sequence[Mapping[str, Any]]) -> list[NewUser]:
+    """Return `new_user` of many records. Checked together, they cost half as much.
+
+    Raises:
+        InvalidInputError: as `NewUser`.
+    """
+    columns: list[list[Any]] = [[record.get(name) for record in records] for name in _PLAIN_FIELDS]
+    ids, emails, first_names, last_names = columns
+    names = [*first_names, *last_names]
+    images: list[Any] = [record.get("profile_image") for record in records]
+    fields = len(_PLAIN_FIELDS) * len(records) + sum(["profile_image" in record for record in records])
+    plain = (
+        sum(map(len, records)) == fields
+        and {type(text) for column in columns for text in column} <= {str}
+        and {*map(type, images)} <= {str, type(None)}
+        and not any(images)
+        and "".join(names).isprintable()
+        and [*map(str.strip, names)] == names
+        and are_plain_users(ids, emails, first_names, last_names)
+    )
+    if plain:
+        return list(map(_plain_user, ids, emails, first_names, last_names, images))
+    return [new_user(**record) for record in records]
 
 
 @attrs.frozen(kw_only=True)
@@ -345,6 +385,7 @@ __all__ = [
     "id_text",
     "literal_id",
     "new_user",
+    "new_users",
     "optional_text",
     "record_id",
     "required_text",

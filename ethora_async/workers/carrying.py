@@ -146,7 +146,8 @@ async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
 
     async def feed() -> AsyncGenerator[list[Any], None]:
         for first in range(0, len(waiting), _AT_ONCE):
-            yield done.begin([(make(entry), entry) for entry in waiting[first : first + _AT_ONCE]])
+            some = waiting[first : first + _AT_ONCE]
+            yield done.begin(list(zip(make(some), some, strict=True)))
 
     trouble: ChatError | None = None
     try:

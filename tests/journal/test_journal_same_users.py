@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ethora_async.capabilities import ListedUsers
 from ethora_async.sync.store import Comparison, Journal, comparison, execution, problems, schema, sides
-from ethora_async.sync.store.items import WantedUsers
+from ethora_async.sync.store.items import WantedUsers, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,8 @@ def wanted(rows: Sequence[tuple[str, ...]], fields: int, more: Mapping[str, str]
     states: list[Mapping[str, str]] = [dict(zip(FIELDS[:fields], row[1:], strict=False)) for row in rows]
     items = [{"id": id, **state, **(more or {})} for id, state in zip(ids, states, strict=True)]
     keys, emails = [id.lower() for id in ids], [row[1] for row in rows]
-    return WantedUsers(ids, keys, states, items, emails, "u.csv", range(2, 2 + len(rows)))
+    texts = [encoded(item) or "" for item in items]
+    return WantedUsers(ids, keys, states, texts, frozenset(items[0]), emails, "u.csv", range(2, 2 + len(rows)))
 
 
 def compared(batches: Sequence[WantedUsers], listed: Sequence[tuple[Any, ...]], *, together: bool) -> Any:

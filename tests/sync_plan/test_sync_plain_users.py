@@ -22,6 +22,7 @@ from ethora_async.sync.sources import table_source
 from ethora_async.sync.sources.csv_file import CsvFile
 from ethora_async.sync.sources.table_source import TableSource
 from ethora_async.sync.store import Journal
+from ethora_async.sync.store.items import Actual
 
 APP = "646cc8dc96d4a4dc8f7b2f2d"
 LONG_EMAIL = f"{'a' * LONGEST_EMAIL}@example.com"
@@ -79,6 +80,8 @@ async def _stored(users: Any, file: Path) -> tuple[list[Any], list[Any], str, li
         source = await CsvFile.open(file, USERS)
         source._on_warning = warned.append
         own = OwnUsers(frozenset({"bea"}))
+        # With nobody listed, users read together would be stored without the state that nothing is compared with.
+        await journal.add_actual([Actual("user", "somebody", identity="somebody", state={})])
         told = await intake.read_users(journal, users, source, own, lambda _: None)
         wanted, bad = await journal._transaction(
             lambda db: (

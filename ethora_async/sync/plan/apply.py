@@ -19,7 +19,7 @@ from ethora_async.sync.plan.guard import check_guard
 from ethora_async.sync.plan.intake import chunks, user_record
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.plan.stale_items import check_plan
-from ethora_async.sync.plan.ways import way
+from ethora_async.sync.plan.ways import Make, way
 from ethora_async.sync.sources.source import BadRow
 from ethora_async.sync.store.items import Entry, encoded
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ethora_async.capabilities import ManagesUsers
     from ethora_async.sync.plan.plan import Plan
     from ethora_async.sync.sources.source import Source
-    from ethora_async.sync.store.items import Kind, Result, ToSend
+    from ethora_async.sync.store.items import Kind, Result
     from ethora_async.sync.store.journal import Journal
 
 _READ_AT_ONCE = 1000
@@ -219,13 +219,13 @@ class _Work:
     def _tell(self, step: str, total: int) -> None:
         self._on_progress(Progress(step, self._done, total, self._failed))
 
-    async def _feed(self, step: int, make: Callable[[ToSend], Any]) -> AsyncGenerator[list[Any], None]:
+    async def _feed(self, step: int, make: Make) -> AsyncGenerator[list[Any], None]:
         after = 0
         while found := await self._journal.to_send(step, after=after, limit=_READ_AT_ONCE):
             after = found[-1].number
             for start in range(0, len(found), _SENT_AT_ONCE):
                 part = found[start : start + _SENT_AT_ONCE]
-                yield await self._sent([(make(item), item.number) for item in part])
+                yield await self._sent(make(part), [item.number for item in part])
 
     async def _feed_from_source(self, step: int) -> AsyncGenerator[list[Any], None]:
         """Iterate over the users with a password, which only the source has."""
@@ -248,13 +248,14 @@ class _Work:
                     if (key, encoded(record)) in items
                 ]
                 for start in range(0, len(wanted), _SENT_AT_ONCE):
-                    yield await self._sent(wanted[start : start + _SENT_AT_ONCE])
+                    some = wanted[start : start + _SENT_AT_ONCE]
+                    yield await self._sent([item for item, _ in some], [number for _, number in some])
 
-    async def _sent(self, items: list[tuple[Any, int]]) -> list[Any]:
+    async def _sent(self, items: list[Any], numbers: list[int]) -> list[Any]:
         # Before the first of them is sent: an item without this mark has certainly not been sent.
-        await self._journal.mark_sent([number for _, number in items])
-        self._under_way.update({id(pair[0]): pair for pair in items})
-        return [item for item, _ in items]
+        await self._journal.mark_sent(numbers)
+        self._under_way.update(zip(map(id, items), zip(items, numbers, strict=True), strict=True))
+        return items
 
 
 async def _readable(source: Source[Any]) -> AsyncGenerator[Any, None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError
-from ethora_async.records import NewChat, NewUser, new_user
+from ethora_async.records import NewChat, NewUser, new_user, new_users
 from ethora_async.sync.plan.directories import chats_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterable
 
     from ethora_async.capabilities import ChatDirectory, ManagesUsers, UserDirectory
 
@@ -37,40 +38,47 @@ class Item(Protocol):
         ...
 
 
-def way(client: ManagesUsers, kind: str, action: str) -> tuple[Callable[[Item], Any], Callable[[Any], Run[Any]]]:
-    """Return two functions: one converts a journal item for sending, the other sends the converted items."""
+Make = Callable[[Sequence[Item]], list[Any]]
+"""Converts journal items for sending."""
+
+Start = Callable[[Any], Run[Any]]
+"""Sends converted items."""
+
+
+def way(client: ManagesUsers, kind: str, action: str) -> tuple[Make, Start]:
+    """Return what converts items of this kind and action, and what sends them."""
     users = client.users
-    ways: dict[tuple[str, str], tuple[Callable[[Item], Any], Callable[[Any], Run[Any]]]] = {
-        ("user", "create"): (_new_user, users.create_many),
-        ("user", "update"): (partial(_user_change, users), users.update_many),
-        ("user", "delete"): (_key, users.delete_many),
+    ways: dict[tuple[str, str], tuple[Make, Start]] = {
+        ("user", "create"): (_new_users, users.create_many),
+        ("user", "update"): (_each(partial(_user_change, users)), users.update_many),
+        ("user", "delete"): (_each(_key), users.delete_many),
     }
     if kind != "user":
         chats = chats_of(client)
         ways |= {
-            ("chat", "create"): (_new_chat, chats.create_many),
-            ("chat", "update"): (_itself, partial(_update_chats, chats)),
-            ("chat", "delete"): (_key, chats.delete_many),
-            ("member", "grant"): (_pair, chats.grant_many),
-            ("member", "revoke"): (_pair, chats.revoke_many),
+            ("chat", "create"): (_each(_new_chat), chats.create_many),
+            ("chat", "update"): (list, partial(_update_chats, chats)),
+            ("chat", "delete"): (_each(_key), chats.delete_many),
+            ("member", "grant"): (_each(_pair), chats.grant_many),
+            ("member", "revoke"): (_each(_pair), chats.revoke_many),
         }
     return ways[kind, action]
+
+
+def _each(make: Callable[[Item], Any]) -> Make:
+    return lambda items: [make(item) for item in items]
 
 
 def _key(item: Item) -> str:
     return item.key
 
 
-def _itself(item: Item) -> Item:
-    return item
-
-
 def _pair(item: Item) -> tuple[str, str]:
     return item.key, item.other
 
 
-def _new_user(item: Item) -> NewUser:
-    return new_user(**(item.after or {}))
+def _new_users(items: Sequence[Item]) -> list[NewUser]:
+    return new_users([item.after or {} for item in items])
 
 
 def _new_chat(item: Item) -> NewChat:

@@ -51,6 +51,12 @@ class RowDigest:
         if len(self._waiting) == _AT_ONCE:
             self._digest_waiting()
 
+    def add_encoded(self, records: Sequence[str], first: int) -> None:
+        """Add rows without passwords as JSON with sorted keys, at consecutive places from `first` on."""
+        self._digest_waiting()
+        self._rows += len(records)
+        self._in_order.update("".join([f"[{place},{text}]," for place, text in enumerate(records, first)]).encode())
+
     def _digest_waiting(self) -> None:
         rows, self._waiting = self._waiting, []
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from ethora_async import codec
 from ethora_async.sync.sources.source import Row
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ class PlainUsers(Sequence[Row[T]]):
     Attributes:
         ids, emails: a column each.
         texts: the texts of each row, by field; a password is never among them.
+        encoded: `texts` as JSON with sorted keys.
         lines: the line of each row.
         file: the file's name.
     """
 
-    __slots__ = ("_binding", "_block", "emails", "file", "ids", "lines", "texts")
+    __slots__ = ("_binding", "_block", "emails", "encoded", "file", "ids", "lines", "texts")
 
     def __init__(self, block: RawBlock, columns: Mapping[str, Sequence[str]], file: str, binding: Binding[T]) -> None:
         names = tuple(columns)
@@ -41,6 +43,7 @@ class PlainUsers(Sequence[Row[T]]):
         self.texts: Sequence[Mapping[str, str]] = [
             dict(zip(names, texts, strict=True)) for texts in zip(*columns.values(), strict=True)
         ]
+        self.encoded: Sequence[str] = [codec.dumps_sorted(texts).decode() for texts in self.texts]
         self.lines: range = range(block.first, block.first + len(block))
         self.file: str = file
         self._block = block

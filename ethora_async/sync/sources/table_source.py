@@ -205,8 +205,7 @@ class TableSource(Generic[T]):
             return None
         users = PlainUsers(raws, columns, table.name, binding)
         if digest is not None:
-            for line, texts in zip(users.lines, users.texts, strict=True):
-                digest.add(texts, _place(number, line))
+            digest.add_encoded(users.encoded, _place(number, raws.first))
         return users
 
     def _row(

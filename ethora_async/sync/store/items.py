@@ -157,14 +157,16 @@ class WantedUsers:
     Attributes:
         ids, identities, emails, lines: as in `Wanted`.
         states: the records in comparable form, without fields that are not stated.
-        items: the records to send.
+        items: the records to send, as `encoded` returns them.
+        fields: the fields of these records.
         file: the file of all of them.
     """
 
     ids: Sequence[str]
     identities: Sequence[str]
     states: Sequence[Mapping[str, str]]
-    items: Sequence[Mapping[str, str]]
+    items: Sequence[str]
+    fields: frozenset[str]
     emails: Sequence[str]
     file: str
     lines: Sequence[int]
@@ -176,6 +178,7 @@ class WantedUsers:
             identities=[self.identities[place] for place in places],
             states=[self.states[place] for place in places],
             items=[self.items[place] for place in places],
+            fields=self.fields,
             emails=[self.emails[place] for place in places],
             file=self.file,
             lines=[self.lines[place] for place in places],
@@ -183,9 +186,10 @@ class WantedUsers:
 
     def rows(self) -> list[Wanted]:
         """Return them one by one."""
-        columns = zip(self.ids, self.identities, self.states, self.items, self.emails, self.lines, strict=True)
+        items = map(decoded, self.items)
+        columns = zip(self.ids, self.identities, self.states, items, self.emails, self.lines, strict=True)
         return [
-            Wanted("user", id, identity=identity, state=state, item=item, email=email, file=self.file, line=line)
+            Wanted("user", id, identity=identity, state=state, item=item or {}, email=email, file=self.file, line=line)
             for id, identity, state, item, email, line in columns
         ]
 

@@ -174,9 +174,22 @@ def add_wanted_users(db: sqlite3.Connection, users: WantedUsers, seen: Seen, key
         return
     if len(rest) < len(users.ids):
         users = users.only([number - first for number in rest])
-    states, items = map(encoded, users.states), map(encoded, users.items)
-    columns = (users.ids, users.identities, states, items, users.emails, itertools.repeat(users.file), users.lines)
+    # Where nobody is listed, there is nothing to compare a state with.
+    states: Iterable[str | None] = map(encoded, users.states) if _lists_users(db) else itertools.repeat(None)
+    columns = (
+        users.ids,
+        users.identities,
+        states,
+        users.items,
+        users.emails,
+        itertools.repeat(users.file),
+        users.lines,
+    )
     db.executemany(_WANTED_USER, zip(rest, *columns, strict=False))
+
+
+def _lists_users(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM actual WHERE kind = 'user' LIMIT 1").fetchone() is not None
 
 
 def _add_same_users(db: sqlite3.Connection, users: WantedUsers, first: int) -> Sequence[int]:
@@ -186,7 +199,7 @@ def _add_same_users(db: sqlite3.Connection, users: WantedUsers, first: int) -> S
     one's differs, `comparison` finds out that nothing changes, as it does for every user who is not added here.
     """
     numbers = range(first, first + len(users.ids))
-    if not numbers or users.items[0].keys() - {"id"} != users.states[0].keys():
+    if not numbers or users.fields - {"id"} != users.states[0].keys():
         return numbers  # what is not compared is looked for in the records (`advice.add_left_out`), and so is kept
     listed = "SELECT state FROM actual WHERE kind = 'user' AND key = ? AND other = ''"
     row = db.execute(listed, users.ids[:1]).fetchone()
