@@ -105,7 +105,8 @@ class PartialReader:
 
     def __init__(self, shape: Any) -> None:
         self._shape = shape
-        self._read: Callable[[bytes], Any] | None = None
+        self._decode: Callable[[bytes], Any] | None = None
+        self._refusals: tuple[type[Exception], ...] = ()
 
     def __call__(self, body: bytes) -> Any:
         """Return the value of `body`, a `PartialObject` if it fits the shape.
@@ -113,14 +114,19 @@ class PartialReader:
         Raises:
             ValueError: as `loads`.
         """
+        decode = self._decode or self._prepared()
+        with suppress(*self._refusals):
+            return PartialObject(decode(body), body)
+        return loads(body)
+
+    def _prepared(self) -> Callable[[bytes], Any]:
         # Imported here: only runs over many users need it.
         from msgspec import MsgspecError
         from msgspec.json import Decoder
 
-        read = self._read = self._read or Decoder(self._shape).decode
-        with suppress(MsgspecError, RecursionError):
-            return PartialObject(read(body), body)
-        return loads(body)
+        self._refusals = (MsgspecError, RecursionError)
+        self._decode = Decoder(self._shape).decode
+        return self._decode
 
 
 def is_shallow(value: Any) -> bool:

@@ -148,16 +148,22 @@ class Run(Generic[T]):
     async def _outcomes(self, run: int) -> AsyncGenerator[Sequence[Outcome[T]], None]:
         async with self._working() as work:
 
-            async def counted(batch: Sequence[T]) -> Sequence[Outcome[T]]:
+            async def told(batch: Sequence[T]) -> Sequence[Outcome[T]]:
                 started = time.monotonic()
                 self._tell(BatchStarted(run, len(batch)))
                 try:
-                    outcomes = await work(batch)
+                    return await work(batch)
+                finally:
+                    self._tell(BatchFinished(run, len(batch), time.monotonic() - started))
+
+            carry_out = work if self._emit is None else told
+
+            async def counted(batch: Sequence[T]) -> Sequence[Outcome[T]]:
+                try:
+                    outcomes = await carry_out(batch)
                 except BaseException:
                     self.report.interrupted += len(batch)
                     raise
-                finally:
-                    self._tell(BatchFinished(run, len(batch), time.monotonic() - started))
                 # Counted here and not when the loop reads it: a finished item stays finished.
                 self._count(outcomes)
                 if not self._with_records and isinstance(outcomes, Outcomes):

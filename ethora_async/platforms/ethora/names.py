@@ -80,7 +80,7 @@ class Names:
 
         Checked together, ids cost a fifth of what they cost one by one.
         """
-        text = "".join([f"{id}\n" for id in ids])
+        text = "\n".join([*ids, ""])
         if not _ALL_SIMPLE.fullmatch(text):
             return None
         lowered = text.lower()

@@ -55,9 +55,9 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
         db.execute(TARGET_INDEX)
         _superfluous_memberships(db, "revoke" if what.prune else EXTRA)
     deletions = execution.deletions(db)
-    mine = "(kind <> 'chat' OR key NOT IN (SELECT key FROM other_chat))"
+    mine = {"chat": " AND key NOT IN (SELECT key FROM other_chat)"}
     kinds = sorted(what.kinds)
-    counted = ", ".join(f"TOTAL(kind = '{kind}' AND NOT refused AND {mine})" for kind in kinds)
+    counted = ", ".join(f"TOTAL(kind = '{kind}' AND NOT refused{mine.get(kind, '')})" for kind in kinds)
     counts = db.execute(f"SELECT {counted} FROM wanted").fetchone()
     left = _cut(db, "kind <> 'member'", what.limit)
     if "member" in what.kinds:
