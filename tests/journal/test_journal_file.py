@@ -77,8 +77,7 @@ async def test_what_was_kept_is_there_when_it_is_opened_again(tmp_path: Path) ->
     async with await Journal.open(tmp_path / "j") as journal:
         assert await journal.meta("recipe") == {"users": ["people.csv"]}
         assert [await journal.meta(name, "else") for name in ("nothing", "never")] == [None, "else"]
-        await journal.take_up()
-        assert await journal.remaining() == 2
+        assert await journal.take_up() == 2
         assert [(one.key, one.status) for one in await journal.entries(limit=9)] == [
             ("u1", "created"), ("u2", None), ("u3", None),
         ]  # fmt: skip
@@ -372,8 +371,7 @@ async def test_what_was_sent_and_lost_counts_as_ours_when_it_is_found_done(tmp_p
         actions = ["create", "create", "delete", "delete", "update"]
         await journal.add([Entry(0, 1, "user", action, str(number)) for number, action in enumerate(actions)])
         await journal.mark_sent([1, 3, 5])
-        await journal.take_up()
-        assert await journal.remaining() == 5
+        assert await journal.take_up() == 5
         done = ["existed", "existed", "absent", "absent", "unchanged"]
         await journal.mark_known([(status, None, 1, number) for number, status in enumerate(done, 1)])  # type: ignore[misc]
         found = [entry.status for entry in await journal.entries(limit=9)]
@@ -384,8 +382,7 @@ async def test_what_is_refused_is_never_taken_up(tmp_path: Path) -> None:
     async with await journal_with(tmp_path / "j", "u1", "u2", "u3") as journal:
         await journal.refuse([("failed", "outrun", 0, 1)])
         await journal.mark_known([("failed", "no", 1, 2), ("unknown", "?", 1, 3)])
-        await journal.take_up()
-        assert await journal.remaining() == 2
+        assert await journal.take_up() == 2
         found = {entry.key: (entry.status, entry.reason) for entry in await journal.entries(limit=9)}
     assert found == {"u1": ("failed", "outrun"), "u2": (None, None), "u3": (None, None)}
 

@@ -98,9 +98,9 @@ def begins_again_on_resume(stack: ExitStack) -> None:
     """A resume does everything once more, what is known to be done as well."""
     real = execution.take_up
 
-    def everything(db: sqlite3.Connection) -> None:
+    def everything(db: sqlite3.Connection) -> int:
         db.execute("UPDATE item SET state = 0, status = NULL WHERE step > 0")
-        real(db)
+        return real(db)
 
     stack.enter_context(mock.patch.object(execution, "take_up", everything))
 

@@ -62,15 +62,16 @@ def refuse(db: sqlite3.Connection, results: Sequence[Result]) -> None:
     db.executemany("UPDATE item SET step = -ABS(step) WHERE number = ?", [(result[3],) for result in results])
 
 
-def take_up(db: sqlite3.Connection) -> None:
-    """Reset items that failed or are unknown."""
-    if db.execute(f"SELECT 1 FROM item WHERE step > 0 AND state > {INTENDED} LIMIT 1").fetchone() is None:
-        return  # which one pass over the items tells, in place of two that change some
-    db.execute(f"UPDATE item SET lost = 1 WHERE step > 0 AND (state = {SENT} OR status = 'unknown')")
-    db.execute(
-        f"UPDATE item SET state = {INTENDED}, status = '{PENDING}', reason = NULL"
-        f" WHERE step > 0 AND (state = {SENT} OR status IN ('failed', 'unknown'))"
-    )
+def take_up(db: sqlite3.Connection) -> int:
+    """Reset items that failed or are unknown, and return the number of items to do."""
+    # One pass over the items tells whether there are any, in place of two that change some.
+    if db.execute(f"SELECT 1 FROM item WHERE step > 0 AND state > {INTENDED} LIMIT 1").fetchone() is not None:
+        db.execute(f"UPDATE item SET lost = 1 WHERE step > 0 AND (state = {SENT} OR status = 'unknown')")
+        db.execute(
+            f"UPDATE item SET state = {INTENDED}, status = '{PENDING}', reason = NULL"
+            f" WHERE step > 0 AND (state = {SENT} OR status IN ('failed', 'unknown'))"
+        )
+    return remaining(db)
 
 
 def remaining(db: sqlite3.Connection, step: int | None = None) -> int:

@@ -340,9 +340,9 @@ class Journal:
 
     # Applying
 
-    async def take_up(self) -> None:
-        """Reset items that failed or are unknown."""
-        await self._transaction(execution.take_up)
+    async def take_up(self) -> int:
+        """Reset items that failed or are unknown, and return the number of items to do."""
+        return await self._transaction(execution.take_up)
 
     async def remaining(self, step: int | None = None) -> int:
         """Return the number of items to do, in all steps or in one."""
