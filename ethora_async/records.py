@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
+from ethora_async._drafts import draft_of
 from ethora_async.errors import InvalidInputError
 from ethora_async.ids import LONGEST_ID, PLAIN_ID, Id, MongoId, id_text, literal_id, record_id, several, well_formed
 from ethora_async.redaction import Secret, wrapped
@@ -165,20 +166,11 @@ def are_plain_users(
     )
 
 
-class _NewUserDraft(NewUser):
-    """A new user whose fields can be set; it becomes a `NewUser` when they are.
-
-    The ``__init__`` of a frozen class takes several times as long, since it sets each field by a call.
-    """
-
-    __slots__ = ()
-    # Both, or Python keeps its slow way of setting attributes.
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
+_DRAFT = draft_of(NewUser)
 
 
 def _plain_user(id: str, email: str, first_name: str, last_name: str, profile_image: str | None) -> NewUser:
-    user: Any = object.__new__(_NewUserDraft)
+    user = object.__new__(_DRAFT)
     user.id = id
     user.email = email
     user.first_name = first_name

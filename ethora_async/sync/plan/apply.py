@@ -171,6 +171,8 @@ class _Work:
 
     async def from_source(self, step: int, tell: Callable[[], None]) -> None:
         """Create the users of a step whose passwords only the source has; users missing from the source fail."""
+        if not await self._journal.remaining(step):
+            return
         await self._run(self._client.users.create_many(Batched(self._feed_from_source(step))), tell)
         without = await self._journal.fail_awaiting_source(step, _WITHOUT_SOURCE)
         self._done, self._failed = self._done + without, self._failed + without
@@ -230,7 +232,7 @@ class _Work:
     async def _feed_from_source(self, step: int) -> AsyncGenerator[list[Any], None]:
         """Iterate over the users with a password, which only the source has."""
         source = self._sources.get("user")
-        if source is None or not await self._journal.remaining(step):
+        if source is None:
             return
         # Compared row by row: a source that has changed still has the passwords of its unchanged users.
         async with aclosing(chunks(_readable(source))) as parts:

@@ -29,12 +29,11 @@ class PlainUsers(Sequence[Row[T]]):
     Attributes:
         ids, emails: a column each.
         texts: the texts of each row, by field; a password is never among them.
-        encoded: `texts` as JSON with sorted keys.
         lines: the line of each row.
         file: the file's name.
     """
 
-    __slots__ = ("_binding", "_block", "emails", "encoded", "file", "ids", "lines", "texts")
+    __slots__ = ("_binding", "_block", "_encoded", "emails", "file", "ids", "lines", "texts")
 
     def __init__(self, block: RawBlock, columns: Mapping[str, Sequence[str]], file: str, binding: Binding[T]) -> None:
         names = tuple(columns)
@@ -43,11 +42,18 @@ class PlainUsers(Sequence[Row[T]]):
         self.texts: Sequence[Mapping[str, str]] = [
             dict(zip(names, texts, strict=True)) for texts in zip(*columns.values(), strict=True)
         ]
-        self.encoded: Sequence[str] = [codec.dumps_sorted(texts).decode() for texts in self.texts]
+        self._encoded: Sequence[str] | None = None
         self.lines: range = range(block.first, block.first + len(block))
         self.file: str = file
         self._block = block
         self._binding = binding
+
+    @property
+    def encoded(self) -> Sequence[str]:
+        """`texts` as JSON with sorted keys."""
+        if self._encoded is None:
+            self._encoded = [codec.dumps_sorted(texts).decode() for texts in self.texts]
+        return self._encoded
 
     def __len__(self) -> int:
         return len(self.texts)

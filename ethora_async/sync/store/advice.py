@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from ethora_async.capabilities import ShortNames
 
 
-_ESCAPED = 6
-"""Characters that one takes at most in JSON."""
-
-
 def add_left_out(db: sqlite3.Connection, fields: Mapping[str, str]) -> None:
     """Report each wanted value that the platform neither stores nor compares as one that cannot be changed.
 
@@ -40,25 +36,34 @@ def short_names(db: sqlite3.Connection, names: ShortNames | None) -> list[str]:
     """Return a warning for each field in which users to create or to update get a short name."""
     if names is None:
         return []
-    found: list[str] = []
-    for field in names.fields:
-        # The whole record of a creation, the changed fields of an update.
-        value = "COALESCE(json_extract(after, :whole), json_extract(after, :part))"
-        paths = {"whole": f"$.{field}", "part": f"$.fields.{field}"}
-        # Parsing the JSON of every item costs three times as much: it is needed where a quotation mark follows soon
-        # after the field's first occurrence, which is the value that counts (fields before the item, see `encoded`).
-        near = "instr(substr(after, instr(after, :start) + length(:start), :reach), char(34)) > 0"
-        count, first = db.execute(
-            f"SELECT COUNT(*), MIN(number) FROM item WHERE kind = 'user' AND action IN ('create', 'update')"
-            f" AND step > 0 AND {near} AND length({value}) <= :length",
-            {**paths, "length": names.length, "start": f'"{field}":"', "reach": _ESCAPED * names.length + 1},
-        ).fetchone()
-        if count:
-            text, file, line = db.execute(
-                f"SELECT {value}, {FILE_NAME}, line FROM item WHERE number = :number",
-                {**paths, "number": first},
-            ).fetchone()
-            place = "" if file is None else f"{file if '://' in file else PurePath(file).name} line {line}, "
-            more = f" (and {counted(count - 1, 'more row')})" if count > 1 else ""
-            found.append(f"{place}{field}: {quoted(text)}{more}: {names.reason}")
-    return found
+    # The whole record of a creation, the changed fields of an update.
+    values = {
+        field: f"COALESCE(json_extract(after, '$.{field}'), json_extract(after, '$.fields.{field}'))"
+        for field in names.fields
+    }
+    short = [f"length({value}) <= {names.length}" for value in values.values()]
+    found = db.execute(
+        f"SELECT {', '.join(f'TOTAL({one}), MIN(CASE WHEN {one} THEN number END)' for one in short)} FROM item"
+        f" WHERE kind = 'user' AND action IN ('create', 'update') AND step > 0 AND ({_may_hold_short(names)})"
+    ).fetchone()
+    return [
+        _warning(db, names, field, value, int(count), first)
+        for (field, value), count, first in zip(values.items(), found[::2], found[1::2], strict=True)
+        if count
+    ]
+
+
+def _may_hold_short(names: ShortNames) -> str:
+    """Return a condition that every item with a short name meets, and few others: to parse all of them costs far more.
+
+    No name is empty. One of N characters takes N in JSON, or holds a backslash there.
+    """
+    patterns = [f'*"{field}":"{"?" * length}"*' for field in names.fields for length in range(1, names.length + 1)]
+    return " OR ".join(["instr(after, char(92)) > 0", *(f"after GLOB '{pattern}'" for pattern in patterns)])
+
+
+def _warning(db: sqlite3.Connection, names: ShortNames, field: str, value: str, count: int, first: int) -> str:
+    text, file, line = db.execute(f"SELECT {value}, {FILE_NAME}, line FROM item WHERE number = ?", (first,)).fetchone()
+    place = "" if file is None else f"{file if '://' in file else PurePath(file).name} line {line}, "
+    more = f" (and {counted(count - 1, 'more row')})" if count > 1 else ""
+    return f"{place}{field}: {quoted(text)}{more}: {names.reason}"

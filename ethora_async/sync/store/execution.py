@@ -18,10 +18,10 @@ T = TypeVar("T")
 _MARK_SENT = f"UPDATE item SET state = {SENT} WHERE number BETWEEN ? AND ?"
 _MARK_KNOWN = (
     f"UPDATE item SET state = {KNOWN}, status = CASE"
-    " WHEN lost AND :status = 'existed' AND action IN ('create', 'grant') THEN 'created'"
-    " WHEN lost AND :status = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
-    " ELSE :status END, reason = :reason, attempts = attempts + :attempts"
-    f" WHERE number BETWEEN :first AND :last AND state < {KNOWN}"
+    " WHEN lost AND ?1 = 'existed' AND action IN ('create', 'grant') THEN 'created'"
+    " WHEN lost AND ?1 = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
+    " ELSE ?1 END, reason = ?2, attempts = attempts + ?3"
+    f" WHERE number BETWEEN ?4 AND ?5 AND state < {KNOWN}"
 )
 _TO_DO = f"step > 0 AND state < {KNOWN}"
 _DELETIONS: tuple[tuple[Kind, str], ...] = (("user", "delete"), ("chat", "delete"), ("member", "revoke"))
@@ -43,17 +43,13 @@ def select_entries(
 
 def mark_sent(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
     """Mark items as sent: from now on they may have taken effect."""
-    db.executemany(_MARK_SENT, [(first, last) for _, first, last in _spans((None, number) for number in numbers)])
+    db.executemany(_MARK_SENT, [span for _, *span in _spans([((), number) for number in numbers])])
 
 
 def mark_known(db: sqlite3.Connection, results: Iterable[Result]) -> None:
     """Record the results of items."""
-    names = ("status", "reason", "attempts")
-    spans = _spans((result[:3], result[3]) for result in results)
-    db.executemany(
-        _MARK_KNOWN,
-        [{**dict(zip(names, told, strict=True)), "first": first, "last": last} for told, first, last in spans],
-    )
+    spans = _spans([((status, reason, attempts), number) for status, reason, attempts, number in results])
+    db.executemany(_MARK_KNOWN, [(*told, first, last) for told, first, last in spans])
 
 
 def refuse(db: sqlite3.Connection, results: Sequence[Result]) -> None:
@@ -171,7 +167,8 @@ def planned_counts(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
 def deletions(db: sqlite3.Connection) -> list[Deletions]:
     """Return the planned deletions of each kind."""
     found = []
-    planned = planned_counts(db)
+    # Where nothing is listed, nothing is deleted, and the items need not be counted.
+    planned = planned_counts(db) if db.execute("SELECT 1 FROM actual LIMIT 1").fetchone() else {}
     for kind, action in _DELETIONS:
         mine = " AND key NOT IN (SELECT key FROM other_chat)" if kind == "chat" else ""
         gone = planned.get((kind, action), 0)
@@ -183,15 +180,17 @@ def deletions(db: sqlite3.Connection) -> list[Deletions]:
     return found
 
 
-def _spans(items: Iterable[tuple[T, int]]) -> list[tuple[T, int, int]]:
+def _spans(items: list[tuple[T, int]]) -> list[tuple[T, int, int]]:
     """Merge items with adjacent numbers and equal results: one statement changes all of them."""
+    items.sort(key=_number)
     spans: list[tuple[T, int, int]] = []
-    for told, number in sorted(items, key=_number):
-        if spans and spans[-1][2] == number - 1 and spans[-1][0] == told:
-            spans[-1] = (told, spans[-1][1], number)
-        else:
-            spans.append((told, number, number))
-    return spans
+    start = 0
+    for place, (told, number) in enumerate(items[1:], 1):
+        before, last = items[place - 1]
+        if number != last + 1 or told != before:
+            spans.append((before, items[start][1], last))
+            start = place
+    return [*spans, (items[-1][0], items[start][1], items[-1][1])] if items else []
 
 
 def _number(item: tuple[Any, int]) -> int:
