@@ -32,11 +32,12 @@ BEA = ("bea", "b@example.com", "Bea", "Lee", "")
 def wanted(rows: Sequence[tuple[str, ...]], fields: int, more: Mapping[str, str] | None = None) -> WantedUsers:
     """Return users for whom the source states so many fields, and more that are not compared."""
     ids = [row[0] for row in rows]
-    states: list[Mapping[str, str]] = [dict(zip(FIELDS[:fields], row[1:], strict=False)) for row in rows]
-    items = [{"id": id, **state, **(more or {})} for id, state in zip(ids, states, strict=True)]
-    keys, emails = [id.lower() for id in ids], [row[1] for row in rows]
-    texts = [encoded(item) or "" for item in items]
-    return WantedUsers(ids, keys, states, texts, frozenset(items[0]), emails, "u.csv", range(2, 2 + len(rows)))
+    states = [dict(zip(FIELDS[:fields], row[1:], strict=False)) for row in rows]
+    texts: list[Mapping[str, str]] = [
+        {"id": id, **state, **(more or {})} for id, state in zip(ids, states, strict=True)
+    ]
+    keys, emails, items = [id.lower() for id in ids], [row[1] for row in rows], [encoded(one) or "" for one in texts]
+    return WantedUsers(ids, keys, texts, items, frozenset(states[0]), emails, "u.csv", range(2, 2 + len(rows)))
 
 
 def compared(batches: Sequence[WantedUsers], listed: Sequence[tuple[Any, ...]], *, together: bool) -> Any:

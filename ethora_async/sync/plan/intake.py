@@ -71,10 +71,8 @@ async def read_users(
         keys = ids.together(rows.ids) if isinstance(users, ComparesTexts) else None
         if keys is None or not isinstance(users, ComparesTexts) or any(map(is_own, rows.ids)):
             return None
-        fields = frozenset(rows.texts[0])
-        compared = fields & users.compared
-        states = [{name: texts[name] for name in compared} for texts in rows.texts]
-        return WantedUsers(rows.ids, keys, states, rows.encoded, fields, rows.emails, rows.file, rows.lines)
+        compared = users.compared & rows.texts[0].keys()
+        return WantedUsers(rows.ids, keys, rows.texts, rows.encoded, compared, rows.emails, rows.file, rows.lines)
 
     return await _read(journal, "user", source, wanted, told, before=ids.look_at, together=together)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -256,7 +257,7 @@ class TableSource(Generic[T]):
         if key is None:
             return rows
         if isinstance(rows, PlainUsers):
-            good = [(id, _place(number, line)) for id, line in zip(rows.ids, rows.lines, strict=True)]
+            good = list(zip(rows.ids, itertools.count(_place(number, rows.lines.start)), strict=False))
         else:
             good = [(key(row.item), _place(number, row.line)) for row in rows if isinstance(row, Row)]
         places = await seen.add(good)

@@ -156,29 +156,34 @@ class WantedUsers:
 
     Attributes:
         ids, identities, emails, lines: as in `Wanted`.
-        states: the records in comparable form, without fields that are not stated.
-        items: the records to send, as `encoded` returns them.
-        fields: the fields of these records.
+        texts: what the source states of each, by field.
+        items: `texts` as `encoded` returns them.
+        compared: the fields of `texts` that are compared.
         file: the file of all of them.
     """
 
     ids: Sequence[str]
     identities: Sequence[str]
-    states: Sequence[Mapping[str, str]]
+    texts: Sequence[Mapping[str, str]]
     items: Sequence[str]
-    fields: frozenset[str]
+    compared: frozenset[str]
     emails: Sequence[str]
     file: str
     lines: Sequence[int]
+
+    @property
+    def states(self) -> list[dict[str, str]]:
+        """The records in comparable form, without fields that are not stated."""
+        return [{name: texts[name] for name in self.compared} for texts in self.texts]
 
     def only(self, places: Sequence[int]) -> WantedUsers:
         """Return those at some places."""
         return WantedUsers(
             ids=[self.ids[place] for place in places],
             identities=[self.identities[place] for place in places],
-            states=[self.states[place] for place in places],
+            texts=[self.texts[place] for place in places],
             items=[self.items[place] for place in places],
-            fields=self.fields,
+            compared=self.compared,
             emails=[self.emails[place] for place in places],
             file=self.file,
             lines=[self.lines[place] for place in places],
@@ -186,10 +191,9 @@ class WantedUsers:
 
     def rows(self) -> list[Wanted]:
         """Return them one by one."""
-        items = map(decoded, self.items)
-        columns = zip(self.ids, self.identities, self.states, items, self.emails, self.lines, strict=True)
+        columns = zip(self.ids, self.identities, self.states, self.texts, self.emails, self.lines, strict=True)
         return [
-            Wanted("user", id, identity=identity, state=state, item=item or {}, email=email, file=self.file, line=line)
+            Wanted("user", id, identity=identity, state=state, item=item, email=email, file=self.file, line=line)
             for id, identity, state, item, email, line in columns
         ]
 

@@ -169,13 +169,15 @@ def add_wanted_users(db: sqlite3.Connection, users: WantedUsers, seen: Seen, key
         index_wanted(db)
         _look_up(db, enumerate(users.rows(), first))
         return
-    rest = _add_same_users(db, users, first)
-    if not rest:
-        return
-    if len(rest) < len(users.ids):
-        users = users.only([number - first for number in rest])
-    # Where nobody is listed, there is nothing to compare a state with.
-    states: Iterable[str | None] = map(encoded, users.states) if _lists_users(db) else itertools.repeat(None)
+    states: Iterable[str | None] = itertools.repeat(None)
+    rest: Sequence[int] = range(first, first + len(users.ids))
+    if _lists_users(db):  # else there is nothing to compare them with
+        rest = _add_same_users(db, users, rest)
+        if not rest:
+            return
+        if len(rest) < len(users.ids):
+            users = users.only([number - first for number in rest])
+        states = map(encoded, users.states)
     columns = (
         users.ids,
         users.identities,
@@ -192,20 +194,19 @@ def _lists_users(db: sqlite3.Connection) -> bool:
     return db.execute("SELECT 1 FROM actual WHERE kind = 'user' LIMIT 1").fetchone() is not None
 
 
-def _add_same_users(db: sqlite3.Connection, users: WantedUsers, first: int) -> Sequence[int]:
+def _add_same_users(db: sqlite3.Connection, users: WantedUsers, numbers: Sequence[int]) -> Sequence[int]:
     """Add the users who change nothing of their listed records; return the numbers of the others.
 
     A record also holds what the source does not state. That is taken from the record of the first user: where another
     one's differs, `comparison` finds out that nothing changes, as it does for every user who is not added here.
     """
-    numbers = range(first, first + len(users.ids))
-    if not numbers or users.fields - {"id"} != users.states[0].keys():
+    if not numbers or users.texts[0].keys() - {"id"} != users.compared:
         return numbers  # what is not compared is looked for in the records (`advice.add_left_out`), and so is kept
     listed = "SELECT state FROM actual WHERE kind = 'user' AND key = ? AND other = ''"
     row = db.execute(listed, users.ids[:1]).fetchone()
     if row is None:
         return numbers
-    unstated = {name: text for name, text in (decoded(row[0]) or {}).items() if name not in users.states[0]}
+    unstated = {name: text for name, text in (decoded(row[0]) or {}).items() if name not in users.compared}
     states = [encoded({**unstated, **state}) for state in users.states]
     columns = (users.identities, users.emails, itertools.repeat(users.file), users.lines, users.ids, states)
     before = db.total_changes
