@@ -18,10 +18,10 @@ T = TypeVar("T")
 _MARK_SENT = f"UPDATE item SET state = {SENT} WHERE number BETWEEN ? AND ?"
 _MARK_KNOWN = (
     f"UPDATE item SET state = {KNOWN}, status = CASE"
-    " WHEN lost AND ?1 = 'existed' AND action IN ('create', 'grant') THEN 'created'"
-    " WHEN lost AND ?1 = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
-    " ELSE ?1 END, reason = ?2, attempts = attempts + ?3"
-    f" WHERE number BETWEEN ?4 AND ?5 AND state < {KNOWN}"
+    " WHEN lost AND :status = 'existed' AND action IN ('create', 'grant') THEN 'created'"
+    " WHEN lost AND :status = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
+    " ELSE :status END, reason = :reason, attempts = attempts + :attempts"
+    f" WHERE number BETWEEN :first AND :last AND state < {KNOWN}"
 )
 _TO_DO = f"step > 0 AND state < {KNOWN}"
 _DELETIONS: tuple[tuple[Kind, str], ...] = (("user", "delete"), ("chat", "delete"), ("member", "revoke"))
@@ -49,7 +49,8 @@ def mark_sent(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
 def mark_known(db: sqlite3.Connection, results: Iterable[Result]) -> None:
     """Record the results of items."""
     spans = _spans([((status, reason, attempts), number) for status, reason, attempts, number in results])
-    db.executemany(_MARK_KNOWN, [(*told, first, last) for told, first, last in spans])
+    names = ("status", "reason", "attempts", "first", "last")
+    db.executemany(_MARK_KNOWN, [dict(zip(names, (*told, *span), strict=True)) for told, *span in spans])
 
 
 def refuse(db: sqlite3.Connection, results: Sequence[Result]) -> None:

@@ -178,16 +178,9 @@ def add_wanted_users(db: sqlite3.Connection, users: WantedUsers, seen: Seen, key
         if len(rest) < len(users.ids):
             users = users.only([number - first for number in rest])
         states = map(encoded, users.states)
-    columns = (
-        users.ids,
-        users.identities,
-        states,
-        users.items,
-        users.emails,
-        itertools.repeat(users.file),
-        users.lines,
-    )
-    db.executemany(_WANTED_USER, zip(rest, *columns, strict=False))
+    file = itertools.repeat(users.file)
+    columns = zip(rest, users.ids, users.identities, states, users.items, users.emails, file, users.lines, strict=False)
+    db.executemany(_WANTED_USER, columns)
 
 
 def _lists_users(db: sqlite3.Connection) -> bool:
