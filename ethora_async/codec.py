@@ -96,7 +96,7 @@ class PartialReader:
     """Decodes JSON as `loads` does, but leaves out the keys of objects that a shape does not name.
 
     What is left out costs a quarter, since no objects are made for it. It is also checked less: it may hold text that
-    is not UTF-8, or numbers that no float can hold.
+    is not UTF-8, numbers that no float can hold, or deeper nesting than `loads` reads.
 
     Args:
         shape: a `TypedDict` with ``total=False`` for the outermost object, and others for the objects in it. Values are
